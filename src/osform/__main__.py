@@ -1,0 +1,3 @@
+from osform.cli import main
+
+main()

@@ -1,0 +1,73 @@
+"""Events drawn for a person: bars where stderr is a terminal, plain lines where it is not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from osform.core.events import Advanced, Begun, Ended, Event, Note, Report, Warned
+
+
+def plain(event: Event) -> None:
+    """One line for each note and warning; silent about progress, since nobody watches a log file move."""
+    match event:
+        case Note(text):
+            click.echo(text, err=True)
+        case Warned(text):
+            click.echo(f"warning: {text}", err=True)
+        case _:
+            pass
+
+
+@contextmanager
+def reporting() -> Iterator[Report]:
+    """A report that draws on stderr for as long as the block runs."""
+    if not sys.stderr.isatty():
+        yield plain
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Amount(ProgressColumn):
+        """Bytes as megabytes, everything else as 3/10."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.bytes, self.count = DownloadColumn(), MofNCompleteColumn()
+
+        def render(self, task: Task) -> Text:
+            return self.bytes.render(task) if task.fields["unit"] == "bytes" else self.count.render(task)
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), Amount(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        running: dict[str, TaskID] = {}
+
+        def draw(event: Event) -> None:
+            match event:
+                case Note(text):
+                    progress.console.print(text, markup=False, highlight=False)
+                case Warned(text):
+                    progress.console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+                case Begun(task, total, unit):
+                    running[task] = progress.add_task(task, total=total, unit=unit)
+                case Advanced(task, done, total) if task in running:
+                    progress.update(running[task], completed=done, total=total)
+                case Ended(task) if task in running:
+                    progress.remove_task(running.pop(task))
+
+        yield draw

@@ -1,0 +1,69 @@
+"""The ``osform`` command: a list of lazily imported subcommands, and the place where errors become messages."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from osform.errors import OsformError
+
+# Name -> (module:command, one line of help). The help stands here so that `osform --help` imports no command.
+COMMANDS = {
+    "validate": ("osform.cli.stack:validate", "Everything that can be known about the files without a cluster."),
+    "render": ("osform.cli.stack:render", "The bodies as they would be sent."),
+    "plan": ("osform.cli.stack:plan", "What apply would do, and why."),
+    "apply": ("osform.cli.stack:apply", "The plan, then do it."),
+    "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
+    "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),
+    "search": ("osform.cli.data:search", "Search an alias: lexical, semantic or hybrid."),
+    "cluster": ("osform.cli.cluster:cluster", "A real OpenSearch on this machine, no Docker."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are run, not when the group is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="osform")
+def cli() -> None:
+    """Keep the machine-learning side of an OpenSearch cluster the way files say it should be."""
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run the command line.
+
+    Exit status: 0 done, 1 an error, 2 there are differences, 3 done but some documents failed.
+    """
+    try:
+        status: Any = cli.main(argv, standalone_mode=False)
+    except OsformError as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"next:  {error.hint}", err=True)
+        sys.exit(1)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,1 @@
+"""Everything that speaks to OpenSearch, through opensearch-py. Nothing else does."""

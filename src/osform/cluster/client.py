@@ -1,0 +1,73 @@
+"""The one door to OpenSearch: requests in, JSON out, errors by meaning."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import ConnectionError as NoConnection
+from opensearchpy.exceptions import OpenSearchException, TransportError
+
+from osform.core.request import Request
+from osform.errors import ClusterError, RequestFailed, Unreachable
+
+
+class Cluster:
+    """A connection to one cluster.
+
+    ``timeout`` is in seconds, for one request. Nothing is retried here: whoever sends a request knows whether it may
+    be sent twice.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
+        self.url = url
+        self.timeout = timeout
+        self._client = OpenSearch(hosts=[url], timeout=timeout, max_retries=0, retry_on_status=(), pool_maxsize=16)
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Any:
+        """Send a request and return the decoded JSON answer.
+
+        Raises Unreachable where no answer came, and RequestFailed where the answer is an error.
+        """
+        headers = {"content-type": "application/x-ndjson"} if isinstance(request.body, str) else {}
+        if isinstance(request.body, bytes):
+            headers = {"content-type": "application/json"}  # ML Commons takes a raw chunk under no other type
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the server's deprecation headers, which are not the user's doing
+                return self._client.transport.perform_request(
+                    request.method,
+                    request.path,
+                    params=dict(request.params),
+                    body=request.body,
+                    headers=headers,
+                    timeout=timeout or self.timeout,
+                )
+        except NoConnection as error:
+            raise Unreachable(
+                f"{self.url} gave no answer to {request}: {error.error}: {error.info}",
+                hint="is the cluster up? osform cluster status; another one: --cluster URL",
+            ) from error
+        except TransportError as error:
+            raise _failed(request, error) from error
+        except OpenSearchException as error:
+            raise ClusterError(f"{request}: {error}") from error
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+
+def _failed(request: Request, error: TransportError) -> RequestFailed:
+    status = error.status_code if isinstance(error.status_code, int) else 0
+    info = error.info if isinstance(error.info, dict) else {}
+    detail = info.get("error", info)
+    if isinstance(detail, dict):
+        cause = (detail.get("root_cause") or [detail])[0]
+        reason = detail.get("reason") or cause.get("reason") or ""
+        inner = detail.get("caused_by", {}).get("reason")
+        return RequestFailed(
+            str(request), status, str(detail.get("type", "error")), f"{reason} ({inner})" if inner else str(reason)
+        )
+    return RequestFailed(str(request), status, "error", str(detail or error.error))

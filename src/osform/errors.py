@@ -1,0 +1,141 @@
+"""Every error that osform raises on purpose.
+
+    OsformError                 a message, and a hint: what to do next
+    ├── SpecError               files are wrong; carries every Problem that was found
+    ├── InputError              data to ingest, a question, an option: given wrongly
+    ├── MissingExtra            the command needs an extra that is not installed
+    ├── ClusterError            something about the OpenSearch cluster
+    │   ├── Unreachable         no answer: refused, unknown host, timed out
+    │   ├── RequestFailed       an answer with an error: status, type and reason
+    │   ├── TaskFailed          a server task (registration, deployment) ended badly
+    │   ├── NotReady            the cluster lacks what the work needs, e.g. an ML node
+    │   ├── ReadBackMismatch    the server acknowledged something and stored something else
+    │   └── PredictionMismatch  a deployed model answers otherwise than its export did
+    ├── PlanRefused             the plan can't or mustn't be carried out
+    ├── ApplyFailed             some changes were not made; says which
+    ├── LocalClusterError       the OpenSearch on this machine
+    └── ExportError             a model could not be made, or disagrees with its source
+
+The command line prints ``message`` and ``hint`` and exits with 1; anything else that escapes is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class OsformError(Exception):
+    """Base of all errors that osform raises on purpose.
+
+    ``hint`` is the next step for the user: a command or a change to make.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A spot in a file, as a person would look it up: ``provision/index/images.yaml:14``."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake in a file: where it is, what was found and expected, and what to write instead."""
+
+    place: Place
+    message: str
+    path: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.place} {self.path}" if self.path else str(self.place)
+        return f"{where}: {self.message}" + (f"; {self.hint}" if self.hint else "")
+
+
+class SpecError(OsformError):
+    """One or more mistakes in files; all that could be found in one go are in ``problems``."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class InputError(OsformError):
+    """Data, a question or an option that can't be worked with."""
+
+
+class MissingExtra(OsformError):
+    """A command needs Python packages that are behind an extra."""
+
+    def __init__(self, extra: str, work: str, cause: ImportError) -> None:
+        super().__init__(
+            f"{work} needs Python packages that are not installed ({cause.name or cause})",
+            hint=f"pip install 'osform[{extra}]'",
+        )
+
+
+class ClusterError(OsformError):
+    """Something about the cluster, as opposed to the files."""
+
+
+class Unreachable(ClusterError):
+    """No answer came: connection refused, unknown host, timed out, cut off."""
+
+
+class RequestFailed(ClusterError):
+    """The cluster answered with an error.
+
+    ``status`` is the HTTP status, ``type`` and ``reason`` are the server's own words where it gave them.
+    """
+
+    def __init__(self, request: str, status: int, type: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{request}: HTTP {status} {type}: {reason}", hint=hint)
+        self.request = request
+        self.status = status
+        self.type = type
+        self.reason = reason
+
+
+class TaskFailed(ClusterError):
+    """A task on the server ended in failure, or did not end in time."""
+
+
+class NotReady(ClusterError):
+    """The cluster can't do the work as it is: no ML node, a setting that is off, a missing plugin."""
+
+
+class ReadBackMismatch(ClusterError):
+    """The server acknowledged a write, and what it stored lacks something that was asked."""
+
+
+class PredictionMismatch(ClusterError):
+    """A deployed model gives other vectors than its source did when it was exported."""
+
+
+class PlanRefused(OsformError):
+    """The plan can't be carried out as it is, or mustn't be without saying so."""
+
+
+class ApplyFailed(OsformError):
+    """Some changes were not made. The message says what was done, what not, and what to run next."""
+
+
+class LocalClusterError(OsformError):
+    """The local OpenSearch can't be fetched, started or stopped."""
+
+
+class ExportError(OsformError):
+    """A model can't be exported, or its export disagrees with its source."""

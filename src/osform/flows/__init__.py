@@ -1,0 +1,1 @@
+"""The use cases: plan, apply, ingest, search, export. They report events and never print."""
