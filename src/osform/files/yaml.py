@@ -1,0 +1,184 @@
+"""Strict YAML: one document of plain JSON types, each part with its line, every mistake with a remedy.
+
+Scalars follow the YAML 1.2 core schema, so that ``no``, ``on`` and ``2026-01-01`` stay text. Anchors, aliases, tags and
+merge keys are refused: what repeats belongs in a template, and a file of aliases can't grow into gigabytes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path as File
+from typing import Any
+
+import yaml
+
+from osform.core.document import Document, Path
+from osform.errors import Place, Problem, SpecError
+
+MOST_BYTES = 4_000_000  # far beyond any body that a person reviews
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2's core schema, and no others."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own design
+
+
+for tag, pattern, first in (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^(?:[-+]?[0-9]+|0x[0-9a-fA-F]+)$", list("-+0123456789")),
+    (
+        "float",
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        list("-+0123456789."),
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
+
+
+def load(path: File, *, shown: str | None = None) -> Document:
+    """Read one YAML file. ``shown`` is the name that messages use, by default the path.
+
+    Raises SpecError for anything that isn't one strict YAML document.
+    """
+    name = shown or str(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SpecError([Problem(Place(name), f"can't be read: {error.strerror}")]) from error
+    return parse(data, name)
+
+
+def parse(data: bytes | str, file: str) -> Document:
+    """Turn YAML text into a Document named ``file``; raises SpecError with everything that is wrong."""
+    text = data if isinstance(data, str) else _decode(data, file)
+    if len(text) > MOST_BYTES:
+        raise SpecError([Problem(Place(file), f"{len(text):,} bytes, expected at most {MOST_BYTES:,}")])
+    lines: dict[Path, int] = {}
+    problems: list[Problem] = []
+    try:
+        root = _compose(text, file)
+        if root is None:
+            raise SpecError([Problem(Place(file, 1), "the file is empty, expected a YAML mapping")])
+        value = _build(root, (), file, lines, problems)
+    except RecursionError as error:
+        raise SpecError([Problem(Place(file), "nested too deeply to be read")]) from error
+    if problems:
+        raise SpecError(problems)
+    return Document(file, value, lines)
+
+
+def _decode(data: bytes, file: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SpecError([Problem(Place(file, line), "not UTF-8 text, expected YAML")]) from error
+    bad = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
+    if bad:
+        line = text.count("\n", 0, bad.start()) + 1
+        raise SpecError([Problem(Place(file, line), f"a control character {bad.group()!r}, expected YAML text")])
+    return text
+
+
+def _compose(text: str, file: str) -> yaml.Node | None:
+    loader = _Loader(text)
+    try:
+        _refuse_anchors(text, file)
+        if not loader.check_node():
+            return None
+        root = loader.get_node()
+        if loader.check_node():
+            line = loader.get_event().start_mark.line + 1
+            problem = Problem(Place(file, line), "a second YAML document, expected one", hint="one resource a file")
+            raise SpecError([problem])
+        return root
+    except yaml.MarkedYAMLError as error:
+        raise SpecError([_syntax(error, file)]) from error
+    except yaml.YAMLError as error:
+        raise SpecError([Problem(Place(file), f"not YAML: {error}")]) from error
+    finally:
+        loader.dispose()
+
+
+def _refuse_anchors(text: str, file: str) -> None:
+    problems = [
+        Problem(
+            Place(file, event.start_mark.line + 1),
+            "a YAML anchor, alias or tag, expected plain values",
+            hint="what repeats belongs in a template (osform: template:)",
+        )
+        for event in yaml.parse(text, Loader=_Loader)
+        if getattr(event, "anchor", None) or getattr(event, "tag", None)
+    ]
+    if problems:
+        raise SpecError(problems)
+
+
+def _syntax(error: yaml.MarkedYAMLError, file: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    place = Place(file, mark.line + 1 if mark else None)
+    if "'\\t'" in (error.problem or ""):
+        return Problem(place, "a tab, expected spaces", hint="YAML is indented with spaces")
+    context = f" ({error.context})" if error.context else ""
+    return Problem(place, f"not YAML: {error.problem}{context}")
+
+
+def _build(node: yaml.Node, path: Path, file: str, lines: dict[Path, int], problems: list[Problem]) -> Any:
+    lines[path] = node.start_mark.line + 1
+    match node:
+        case yaml.MappingNode():
+            return {
+                key: _build_entry(key_node, value, (*path, key), file, lines, problems)
+                for key, key_node, value in _entries(node, file, problems)
+            }
+        case yaml.SequenceNode():
+            return [_build(item, (*path, n), file, lines, problems) for n, item in enumerate(node.value)]
+        case _:
+            return _scalar(node, file, problems)
+
+
+def _build_entry(
+    key: yaml.Node, value: yaml.Node, path: Path, file: str, lines: dict[Path, int], problems: list[Problem]
+) -> Any:
+    built = _build(value, path, file, lines, problems)
+    lines[path] = key.start_mark.line + 1  # a person looks for the key, not for where its value begins
+    return built
+
+
+def _entries(node: yaml.MappingNode, file: str, problems: list[Problem]) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+    seen: dict[str, int] = {}
+    for key_node, value in node.value:
+        line = key_node.start_mark.line + 1
+        key = key_node.value
+        if not isinstance(key_node, yaml.ScalarNode):
+            problems.append(Problem(Place(file, line), "a list or mapping as a key, expected text"))
+        elif key in seen:
+            problems.append(Problem(Place(file, line), f"the key {key!r} is there twice, first on line {seen[key]}"))
+        else:
+            seen[key] = line
+            yield key, key_node, value
+
+
+def _scalar(node: yaml.Node, file: str, problems: list[Problem]) -> Any:
+    text = node.value
+    match node.tag.rpartition(":")[2]:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int":
+            if len(text) > 20:  # more than JSON's 64 bits, and more digits than Python turns into a number
+                problems.append(Problem(Place(file, node.start_mark.line + 1), "a whole number beyond 64 bits"))
+                return 0
+            return int(text, 16) if text.startswith("0x") else int(text)
+        case "float":
+            number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            if not math.isfinite(number):
+                problems.append(Problem(Place(file, node.start_mark.line + 1), f"{text}, expected a finite number"))
+            return number
+        case _:
+            return text
