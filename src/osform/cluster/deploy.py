@@ -1,0 +1,195 @@
+"""Deploying a model: the task is followed to its end, and what the nodes say is the result."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from osform.cluster.client import Cluster
+from osform.cluster.models import document, undeploy
+from osform.cluster.nodes import Node, nodes, require_ml_node, serving
+from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.core.events import Begun, Ended, Report, Warned, silent
+from osform.errors import NotReady, RequestFailed, TaskFailed
+from osform.kinds import ml
+
+# Part of the server's message, in lower case -> what to do about it.
+_HINTS = (
+    (
+        "exceed max local model per node limit",
+        "undeploy a model that nothing uses any more, add an ML node, or raise plugins.ml_commons.max_model_on_node",
+    ),
+    (
+        "model content changed",
+        "the chunks on the cluster are not the bundle's bytes: delete the model (DELETE /_plugins/_ml/models/{model}) "
+        "and run the command again",
+    ),
+    (
+        "fail to find model chunk",
+        "a chunk of the model is missing: run the command again, it sends what is missing",
+    ),
+    (
+        "disk circuit breaker",
+        "free disk space on the ML node (at least plugins.ml_commons.disk_free_space_threshold, 5 GB by default)",
+    ),
+    (
+        "memory circuit breaker",
+        "give the ML node a bigger heap, undeploy a model, or raise plugins.ml_commons.jvm_heap_memory_threshold",
+    ),
+    (
+        "unknownhostexception",
+        "the node tried to download libtorch: start it with PYTORCH_LIBRARY_PATH (osform cluster up does)",
+    ),
+    ("failed to save pytorch index", "the node can't download libtorch: start it with PYTORCH_LIBRARY_PATH"),
+    ("unknown builtin op", "the cluster's PyTorch is older than the export's: export with eager attention, or as onnx"),
+    ("unsupported model ir version", "the ONNX file is too new for the cluster: make it with osform model export"),
+    ("input mismatch", "the graph's inputs don't fit model_config.model_type: make it with osform model export"),
+)
+
+
+def deploy(
+    cluster: Cluster,
+    model_id: str,
+    *,
+    report: Report = silent,
+    deadline_seconds: float = 600.0,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
+) -> tuple[Node, ...]:
+    """Load a model on every node that may run it, and return those nodes.
+
+    A model that all of them hold already is a success at once. A deployment that failed on some nodes or got stuck is
+    undone and tried once more. Raises NotReady where there is no node to run it, also when the last one vanishes on
+    the way; TaskFailed with each node's reason; RequestFailed and Unreachable.
+    Source: https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/deploy-model/
+    """
+    patience = Patience.of(deadline_seconds, clock, sleep)
+    task = f"deploying model {model_id}"
+    report(Begun(task))
+    require_ml_node(cluster, deadline_seconds=min(20.0, deadline_seconds), clock=clock, sleep=sleep)
+    _let_finish(cluster, model_id, patience.within(deadline_seconds / 4))
+    done = _everywhere(cluster, model_id, patience)
+    if not done:
+        reason = _attempt(cluster, model_id, patience.within(patience.left / 2))
+        if reason and _worth_another(reason) and not patience.over:
+            report(Warned(f"model {model_id}: {reason}; undeploying it and trying once more"))
+            undeploy(cluster, model_id, deadline_seconds=min(60.0, patience.left), clock=clock, sleep=sleep)
+            reason = _attempt(cluster, model_id, patience)
+        if reason:
+            raise TaskFailed(f"model {model_id} could not be deployed: {reason}", hint=_hint(reason, model_id))
+        done = _everywhere(cluster, model_id, patience)
+    report(Ended(task))
+    return done
+
+
+def plain_error(error: Any, names: dict[str, str]) -> str:
+    """A task's ``error`` in words: JSON by node id becomes ``name: reason``, the same reason is said once."""
+    try:
+        by_node = json.loads(error) if isinstance(error, str) else error
+    except json.JSONDecodeError:
+        return str(error)
+    if not isinstance(by_node, dict):
+        return str(error)
+    reasons: dict[str, list[str]] = {}
+    for node_id, reason in by_node.items():
+        reasons.setdefault(str(reason), []).append(names.get(node_id) or node_id)
+    return "; ".join(f"{', '.join(sorted(where))}: {reason}" for reason, where in reasons.items())
+
+
+def _let_finish(cluster: Cluster, model_id: str, patience: Patience) -> None:
+    """Wait for a deployment that is under way already; asking for a second one beside it would fail both."""
+    attempt = 0
+    while True:
+        model = document(cluster, model_id, patience)
+        if model is None:
+            raise NotReady(f"model {model_id} is not on the cluster", hint="run osform plan, then osform apply")
+        if model.get("model_state") != "DEPLOYING":
+            return
+        if patience.over:
+            undeploy(cluster, model_id, clock=patience.clock, sleep=patience.sleep)
+            return
+        patience.pause(attempt, longest=1)
+        attempt += 1
+
+
+def _everywhere(cluster: Cluster, model_id: str, patience: Patience) -> tuple[Node, ...]:
+    """The eligible nodes if all of them hold the model and its document says so, else none."""
+    eligible = require_ml_node(
+        cluster, deadline_seconds=min(20.0, patience.left), clock=patience.clock, sleep=patience.sleep
+    )
+    held = serving(cluster, [model_id], deadline_seconds=10, clock=patience.clock, sleep=patience.sleep)[model_id]
+    if not {node.id for node in eligible} <= held:
+        return ()
+    model = document(cluster, model_id, patience)
+    return eligible if model and model.get("model_state") == "DEPLOYED" else ()
+
+
+def _attempt(cluster: Cluster, model_id: str, patience: Patience) -> str:
+    """One deployment, followed to its end; returns why it failed, or nothing where every node has the model."""
+    try:
+        started = persist(cluster, ml.deploy(model_id), patience)
+    except RequestFailed as error:
+        if "no eligible node" in error.reason.lower():
+            require_ml_node(cluster, clock=patience.clock, sleep=patience.sleep)
+        raise RequestFailed(
+            error.request, error.status, error.type, error.reason, hint=_hint(error.reason, model_id)
+        ) from error
+    task: dict[str, Any] = {}
+    attempt = 0
+    while not patience.over:
+        task = persist_if_there(cluster, ml.task(str(started["task_id"])), patience) or {}
+        if task.get("state") not in (None, "CREATED", "RUNNING"):
+            break
+        gone = _vanished(cluster, task.get("worker_node", ()), patience) if attempt % 5 == 4 else ""
+        if gone:
+            return gone
+        patience.pause(attempt, longest=1)
+        attempt += 1
+    return _outcome(cluster, model_id, task, patience)
+
+
+def _outcome(cluster: Cluster, model_id: str, task: dict[str, Any], patience: Patience) -> str:
+    """Why a task that has ended was no success. The nodes' own word counts, not the task's state."""
+    state = task.get("state")
+    if task.get("error"):
+        return plain_error(task["error"], _names(cluster, patience))
+    if state in (None, "CREATED", "RUNNING"):
+        return f"its task is still {state or 'unknown'} and the time is up"
+    soon, attempt = patience.within(15), 0
+    while True:
+        if _everywhere(cluster, model_id, patience):
+            return ""
+        if soon.over:
+            return f"its task says {state}, but not every ML node has the model"
+        soon.pause(attempt, longest=1)
+        attempt += 1
+
+
+def _vanished(cluster: Cluster, workers: Iterable[str], patience: Patience) -> str:
+    """Whether nodes that the server waits for have left the cluster. Raises NotReady where no other is left."""
+    there = {node.id for node in nodes(cluster, clock=patience.clock, sleep=patience.sleep)}
+    gone = [node_id for node_id in workers if node_id not in there]
+    if gone:
+        require_ml_node(cluster, clock=patience.clock, sleep=patience.sleep)
+        return f"{len(gone)} of its nodes left the cluster meanwhile"
+    return ""
+
+
+def _names(cluster: Cluster, patience: Patience) -> dict[str, str]:
+    return {node.id: node.name for node in nodes(cluster, clock=patience.clock, sleep=patience.sleep)}
+
+
+def _worth_another(reason: str) -> bool:
+    """Whether the same deployment may end differently next time: not when the graph or the node's limits forbid it.
+
+    "model content changed" is: the node that joins the chunks does not wait for slow ones (ml-commons#2819).
+    """
+    hopeless = ("exceed max local model", "unknown builtin op", "ir version", "input mismatch", "unknownhost")
+    return not any(words in reason.lower() for words in hopeless)
+
+
+def _hint(reason: str, model_id: str) -> str | None:
+    words = reason.lower()
+    return next((hint.format(model=model_id) for part, hint in _HINTS if part in words), None)

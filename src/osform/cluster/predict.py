@@ -1,0 +1,111 @@
+"""Asking a deployed model for vectors, and comparing them with what its export promised."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from osform.cluster.client import Cluster
+from osform.cluster.retry import Clock, Patience, Sleep, persist
+from osform.errors import ClusterError, PredictionMismatch, RequestFailed
+from osform.kinds import ml
+
+# A local model embeds one text after the other, so a request's time grows with the number of its texts.
+_TEXTS_A_REQUEST = 16
+
+
+def predict(
+    cluster: Cluster,
+    model_id: str,
+    texts: Sequence[str],
+    *,
+    deadline_seconds: float = 120.0,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
+) -> list[list[float]]:
+    """Embed texts with a deployed model: one vector a text, in the same order, each of the model's dimension.
+
+    Raises RequestFailed and Unreachable, and ClusterError where the answer holds something else than vectors.
+    """
+    patience = Patience.of(deadline_seconds, clock, sleep)
+    vectors: list[list[float]] = []
+    for start in range(0, len(texts), _TEXTS_A_REQUEST):
+        vectors += _embed(cluster, model_id, texts[start : start + _TEXTS_A_REQUEST], patience)
+    return vectors
+
+
+def probe(
+    cluster: Cluster,
+    model_id: str,
+    probes: Sequence[tuple[str, Sequence[float]]],
+    *,
+    least_cosine: float,
+    deadline_seconds: float = 120.0,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
+) -> float:
+    """Compare a deployed model with the vectors of its export; returns the least cosine that was found.
+
+    ``probes`` are texts with the vectors that they must give. Raises PredictionMismatch, which names the worst text,
+    where a cosine is below ``least_cosine`` or is not a number, or where a vector has another dimension.
+    """
+    texts = [text for text, _ in probes]
+    found = predict(cluster, model_id, texts, deadline_seconds=deadline_seconds, clock=clock, sleep=sleep)
+    compared = [
+        (cosine(expected, vector), text, len(expected), len(vector))
+        for (text, expected), vector in zip(probes, found, strict=True)
+    ]
+    bad = [entry for entry in compared if not entry[0] >= least_cosine]  # "not >=", so that NaN is bad
+    if bad:
+        worst, text, expected_size, size = min(bad, key=lambda entry: -2.0 if math.isnan(entry[0]) else entry[0])
+        what = (
+            f"a vector of dimension {size} instead of {expected_size}"
+            if size != expected_size
+            else f"cosine {worst:.6f} to its export, below {least_cosine}"
+        )
+        raise PredictionMismatch(
+            f"model {model_id} gives {what} for {_shown(text)} ({len(bad)} of {len(compared)} texts are wrong)",
+            hint="the cluster runs other bytes or settings than were exported: check model_config's pooling_mode and "
+            "normalize_result, and run osform model verify",
+        )
+    return min((value for value, *_ in compared), default=1.0)
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    """Cosine of two vectors; NaN where the dimensions differ, a component is not finite, or one has no length."""
+    if len(one) != len(other) or not all(map(math.isfinite, (*one, *other))):
+        return math.nan
+    product = math.fsum(a * b for a, b in zip(one, other, strict=True))
+    lengths = math.hypot(*one) * math.hypot(*other)
+    return product / lengths if lengths else math.nan
+
+
+def _embed(cluster: Cluster, model_id: str, texts: Sequence[str], patience: Patience) -> list[list[float]]:
+    attempt, routed = 0, patience.within(30)
+    while True:
+        try:
+            answer = persist(cluster, ml.predict(model_id, texts), patience, longest=60)
+            break
+        except RequestFailed as error:
+            # For a moment after a deployment, the node that was asked doesn't know where the model is.
+            if "model not ready" not in error.reason.lower() or routed.over:
+                raise
+        routed.pause(attempt, longest=1)
+        attempt += 1
+    vectors = [
+        [float(value) for value in output["data"]]
+        for result in answer.get("inference_results", ())
+        for output in result.get("output", ())
+        if output.get("name") == "sentence_embedding"
+    ]
+    if len(vectors) != len(texts):
+        raise ClusterError(
+            f"model {model_id} gave {len(vectors)} vectors named sentence_embedding for {len(texts)} texts",
+            hint="the model must be a text_embedding model that pools; was it made by osform model export?",
+        )
+    return vectors
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")

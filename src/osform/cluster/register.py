@@ -1,0 +1,205 @@
+"""Bringing a model to the cluster: its metadata, its bytes, and the fields that the server forgets on the way.
+
+Registering is safe to repeat after any failure, kill -9 included: what is on the cluster is found again by its hash,
+and one bundle in one model group is one model, whatever happened on the way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from osform.cluster.client import Cluster
+from osform.cluster.models import Model, document, hits
+from osform.cluster.readback import lacking
+from osform.cluster.retry import Clock, Patience, Sleep, passes, persist, persist_if_there
+from osform.cluster.upload import CHUNK_BYTES, Bundle, stored_chunks, upload
+from osform.core.events import Note, Report, Warned
+from osform.errors import InputError, ReadBackMismatch, RequestFailed, Unreachable
+from osform.kinds import ml
+
+# What the server forgets when the last chunk arrives, and takes in a PUT.
+RESTORED = ("description", "rate_limiter", "is_enabled", "interface", "guardrails", "deploy_setting")
+
+# After a POST without an answer: how long the server may take to finish it before it is sent again.
+_SETTLE_SECONDS = 5.0
+
+
+def register(
+    cluster: Cluster,
+    meta: Mapping[str, Any],
+    bundle: Path,
+    *,
+    model_id: str | None,
+    remember: Callable[[str], None],
+    report: Report,
+    deadline_seconds: float = 1800.0,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
+    chunk_bytes: int = CHUNK_BYTES,
+    parallel: int = 4,
+) -> str:
+    """Bring a bundle to the cluster as a model in state REGISTERED, and return its id.
+
+    ``meta`` is the body of ``_register_meta`` but for the size, hash and number of chunks, which come from the file:
+    name, function_name, model_format, model_group_id and model_config are mandatory. ``model_id`` is what a journal
+    says of an interrupted run. ``remember`` is called with the model's id as soon as it is known, before any chunk is
+    sent. Of a model that is there already, whole or in part, only the missing chunks are sent; the fields that the
+    server forgets on the way are set again and read back.
+
+    Raises InputError for a bundle that can't be read or a hash in ``meta`` that isn't the bundle's, ReadBackMismatch,
+    RequestFailed, Unreachable, and TaskFailed where the server does not register the model by the deadline.
+    Source: https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
+    """
+    patience = Patience.of(deadline_seconds, clock, sleep)
+    source = Bundle.read(bundle)
+    body = _complete(meta, source, chunk_bytes)
+    model = _journalled(cluster, model_id, body, report, patience) or _twin(cluster, body, patience)
+    found = _identity(model) if model else _create(cluster, body, patience)
+    remember(found)
+    if model is None:
+        model = _checked_new(cluster, found, body, patience)
+    total = int(model["total_chunks"])
+    whole = model.get("model_state") != "REGISTERING"
+    if whole and len(stored_chunks(cluster, found, total, patience)) >= total:
+        report(Note(f"{body['name']}: the same bytes are on the cluster already, as model {found}"))
+    else:
+        upload(cluster, found, source, total, report=report, patience=patience, parallel=parallel)
+    restore(cluster, found, body, patience)
+    return found
+
+
+def restore(cluster: Cluster, model_id: str, wanted: Mapping[str, Any], patience: Patience) -> None:
+    """Set the fields again that the server forgot while it took the chunks, and see that they are kept.
+
+    Raises ReadBackMismatch, which names what the server acknowledged and did not store.
+    """
+    fields = {key: wanted[key] for key in RESTORED if key in wanted}
+    for attempt in range(4):
+        model = persist(cluster, ml.get_model(model_id), patience)
+        missing = lacking(fields, model)
+        if not missing:
+            return
+        if attempt == 3:
+            break
+        if attempt:
+            patience.pause(attempt)  # a last chunk that came twice may have rewritten the document in between
+        persist(cluster, ml.put_model(model_id, fields), patience)
+    raise ReadBackMismatch(
+        f"model {model_id}: the cluster acknowledged {', '.join(missing)} and did not store it",
+        hint="something between osform and the cluster, or the cluster's version, drops the field: leave it out, or "
+        "look at GET /_plugins/_ml/models/" + model_id,
+    )
+
+
+def _complete(meta: Mapping[str, Any], source: Bundle, chunk_bytes: int) -> dict[str, Any]:
+    stated = meta.get("model_content_hash_value", source.sha256)
+    if stated != source.sha256:
+        raise InputError(
+            f"{source.path}: SHA-256 {source.sha256}, but {stated} is expected",
+            hint="osform model export makes it anew; osform model verify compares",
+        )
+    return {
+        "function_name": "TEXT_EMBEDDING",
+        **meta,
+        "model_content_hash_value": source.sha256,
+        "model_content_size_in_bytes": source.size,
+        "total_chunks": source.chunks(chunk_bytes),
+    }
+
+
+def _journalled(
+    cluster: Cluster, model_id: str | None, body: Mapping[str, Any], report: Report, patience: Patience
+) -> Model | None:
+    if model_id is None:
+        return None
+    model = document(cluster, model_id, patience)
+    if model is not None and not _same(model, body):
+        report(Warned(f"model {model_id}, which an earlier run began, holds something else than {body['name']}"))
+        return None
+    return model
+
+
+def _twin(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> Model | None:
+    """A model of the same bytes, name, group and configuration: a whole one if there is one, else the oldest."""
+    twins = [model for model in _by_hash(cluster, body, patience) if _same(model, body)]
+    order = sorted(twins, key=lambda model: (model.get("model_state") == "REGISTERING", _version(model)))
+    return order[0] if order else None
+
+
+def _by_hash(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> list[Model]:
+    found = hits(cluster, ml.models_by_hash(body["model_content_hash_value"]), patience)
+    return [{**hit["_source"], "model_id": hit["_id"]} for hit in found]
+
+
+def _same(model: Model, body: Mapping[str, Any]) -> bool:
+    """Whether a stored model is what ``body`` asks for, in all that can't be changed after its registration."""
+    asked = {"model_content_hash_value": body["model_content_hash_value"], **_fixed(body)}
+    return not lacking(asked, model)
+
+
+def _fixed(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: body[key]
+        for key in ("name", "model_format", "model_group_id", "model_config")
+        if body.get(key) is not None
+    }
+
+
+def _create(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> str:
+    """POST the metadata once. Where no answer comes it may have been acted on, so the cluster is searched first."""
+    attempt = 0
+    while True:
+        try:
+            answer = cluster.send(ml.register_meta(body), timeout=patience.timeout(60))
+        except (Unreachable, RequestFailed) as error:
+            if not passes(error) or patience.over:
+                raise
+        else:
+            return _only_one(cluster, str(answer["model_id"]), body, patience) if attempt else str(answer["model_id"])
+        settled = patience.within(_SETTLE_SECONDS)
+        while True:
+            twin = _twin(cluster, body, patience)
+            if twin is not None:
+                return _identity(twin)
+            if settled.over:
+                break
+            settled.pause(attempt, longest=1)
+        attempt += 1
+
+
+def _only_one(cluster: Cluster, model_id: str, body: Mapping[str, Any], patience: Patience) -> str:
+    """After a POST that had to be sent again: keep the oldest model of those it made, and delete the others.
+
+    None of them existed before this run, which looked, and none has a chunk yet.
+    """
+    made = [model for model in _by_hash(cluster, body, patience) if _same(model, body)]
+    oldest = min(made, key=_version, default={"model_id": model_id})
+    for model in made:
+        if _identity(model) != _identity(oldest):
+            persist_if_there(cluster, ml.delete(_identity(model)), patience)
+    return _identity(oldest)
+
+
+def _checked_new(cluster: Cluster, model_id: str, body: Mapping[str, Any], patience: Patience) -> Model:
+    """Read a new model back before its bytes are sent; one that lacks what was asked is taken away again."""
+    model = persist(cluster, ml.get_model(model_id), patience)
+    missing = lacking(_fixed(body), model)
+    if missing:
+        persist_if_there(cluster, ml.delete(model_id), patience)
+        raise ReadBackMismatch(
+            f"{body['name']}: the cluster acknowledged {', '.join(missing)} and did not store it",
+            hint="something between osform and the cluster, or the cluster's version, drops the field",
+        )
+    return {**model, "model_id": model_id}
+
+
+def _identity(model: Mapping[str, Any]) -> str:
+    return str(model["model_id"])
+
+
+def _version(model: Mapping[str, Any]) -> int:
+    text = str(model.get("model_version", model.get("version", "")))
+    return int(text) if text.isdigit() else 0

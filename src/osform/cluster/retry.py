@@ -1,0 +1,112 @@
+"""Going on until a deadline: which failures pass by themselves, and how long to wait between tries."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from osform.cluster.client import Cluster
+from osform.core.request import Request
+from osform.errors import ClusterError, RequestFailed, Unreachable
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], None]
+
+_PASSING_STATUS = {408, 429, 502, 503, 504}
+_PASSING_TYPES = {
+    "circuit_breaking_exception",
+    "cluster_block_exception",
+    "cluster_manager_not_discovered_exception",
+    "no_shard_available_action_exception",
+    "node_not_connected_exception",
+    "process_cluster_event_timeout_exception",
+    "rejected_execution_exception",
+    "unavailable_shards_exception",
+    "version_conflict_engine_exception",
+}
+_PASSING_WORDS = ("not green", "all shards failed", "no shard available", "node not connected", "is deploying")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """A deadline, and how to wait for it. All times are seconds of ``clock``, which never runs backwards."""
+
+    ends: float
+    clock: Clock
+    sleep: Sleep
+    jitter: Callable[[], float] = random.random
+
+    @classmethod
+    def of(cls, seconds: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> Patience:
+        """Be patient for so many seconds from now on."""
+        return cls(clock() + seconds, clock, sleep)
+
+    def within(self, seconds: float) -> Patience:
+        """The same, but for no longer than ``seconds`` from now on."""
+        return Patience(min(self.ends, self.clock() + seconds), self.clock, self.sleep, self.jitter)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self.ends - self.clock())
+
+    @property
+    def over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.left == 0.0
+
+    def timeout(self, longest: float) -> float:
+        """What one request may take: ``longest``, and never more than what remains."""
+        return max(0.05, min(longest, self.left))
+
+    def pause(self, attempt: int, *, first: float = 0.1, longest: float = 5.0) -> None:
+        """Wait before try number ``attempt`` + 1: twice as long each time, up to a half less by chance."""
+        wait = min(longest, first * 2 ** min(attempt, 30)) * (1.0 - 0.5 * self.jitter())
+        self.sleep(min(wait, self.left))
+
+
+def passes(error: ClusterError) -> bool:
+    """Whether a failure may pass by itself: nobody answered, a breaker is open, a shard is not there yet."""
+    if isinstance(error, Unreachable):
+        return True
+    if not isinstance(error, RequestFailed):
+        return False
+    words = error.reason.lower()
+    return (
+        error.status in _PASSING_STATUS or error.type in _PASSING_TYPES or any(word in words for word in _PASSING_WORDS)
+    )
+
+
+def persist(
+    cluster: Cluster, request: Request, patience: Patience, *, longest: float = 15.0, silence: float = 60.0
+) -> Any:
+    """Send a request that may be sent more than once, until it is answered or the deadline has passed.
+
+    ``longest`` is the time for one try, in seconds. A cluster that gives no answer at all for ``silence`` seconds is
+    given up. Raises the last error: Unreachable or RequestFailed.
+    """
+    attempt, answered = 0, patience.clock()
+    while True:
+        try:
+            return cluster.send(request, timeout=patience.timeout(longest))
+        except (Unreachable, RequestFailed) as error:
+            now = patience.clock()
+            if isinstance(error, RequestFailed):
+                answered = now
+            if not passes(error) or patience.over or (now - answered > silence and attempt > 1):
+                raise
+        patience.pause(attempt)
+        attempt += 1
+
+
+def persist_if_there(cluster: Cluster, request: Request, patience: Patience, *, longest: float = 15.0) -> Any | None:
+    """``persist``, with None for what does not exist (404)."""
+    try:
+        return persist(cluster, request, patience, longest=longest)
+    except RequestFailed as error:
+        if error.status == 404:
+            return None
+        raise
