@@ -29,11 +29,33 @@ class Document:
     lines: Mapping[Path, int]
 
     def place(self, path: Path = ()) -> Place:
-        """Where ``path`` stands; where it is missing, the nearest thing around it."""
-        while path not in self.lines and path:
-            path = path[:-1]
-        return Place(self.file, self.lines.get(path))
+        """Where ``path`` stands; where it is missing, the nearest thing around it.
+
+        The path may join nested keys by dots or part dotted ones, and may say ``index.`` where the file leaves it out:
+        settings are written in all these ways.
+        """
+        return Place(self.file, self.lines.get(self._walked(path)))
+
+    def _walked(self, path: Path) -> Path:
+        words = [word for part in path for word in (part.split(".") if isinstance(part, str) else [part])]
+        here: Path = ()
+        value = self.value
+        while words:
+            taken = next((n for n in range(len(words), 0, -1) if _has(value, words[:n])), 0)
+            if not taken and words[0] != "index":
+                break
+            if taken:
+                key = words[0] if isinstance(value, list) else ".".join(map(str, words[:taken]))
+                here, value = (*here, key), value[key]
+            words = words[taken or 1 :]
+        return here
 
     def problem(self, path: Path, message: str, hint: str = "") -> Problem:
         """A mistake at ``path`` of this document."""
         return Problem(self.place(path), message, dotted(path), hint)
+
+
+def _has(value: Any, words: list[str | int]) -> bool:
+    if isinstance(value, list):
+        return len(words) == 1 and isinstance(words[0], int) and words[0] < len(value)
+    return isinstance(value, dict) and ".".join(map(str, words)) in value

@@ -1,1 +1,21 @@
-"""What each kind of resource means, as values: bodies in, requests out. No I/O."""
+"""What each kind of resource means, as values: bodies in, requests out. No I/O.
+
+A new kind is a module that satisfies ``base.Kind``, one line in ``KINDS``, its test and its changelog line.
+"""
+
+from collections.abc import Mapping
+
+from osform.kinds import cluster_settings, index, ingest_pipeline, model, model_group, search_pipeline
+from osform.kinds.base import Kind
+
+# In the order in which kinds are made where no reference says otherwise: settings come before what they allow.
+KINDS: Mapping[str, Kind] = {
+    "cluster_settings": cluster_settings,
+    "model_group": model_group,
+    "model": model,
+    "ingest_pipeline": ingest_pipeline,
+    "search_pipeline": search_pipeline,
+    "index": index,
+}
+
+__all__ = ["KINDS", "Kind"]

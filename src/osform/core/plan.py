@@ -1,0 +1,126 @@
+"""The plan: an ordered list of changes with their reasons. What is printed is the value that is carried out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from osform.core.address import Address
+from osform.core.diff import ABSENT, Difference
+from osform.core.document import dotted
+from osform.core.values import concealed
+from osform.errors import Place
+
+Reason = Literal["changed", "drifted", "new", "removed", "foreign", "dependency"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One resource that will not stay as it is.
+
+    ``asked`` is the whole body that is wanted, with Unknown leaves for what is known after apply, or None for a
+    deletion. ``notes`` are sentences for the reader.
+    """
+
+    action: ClassVar[str]
+
+    address: Address
+    reason: Reason
+    differences: tuple[Difference, ...] = ()
+    asked: Mapping[str, Any] | None = None
+    place: Place | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Create(Change):
+    """The resource is not there yet."""
+
+    action = "create"
+
+
+class Update(Change):
+    """The resource is changed in place."""
+
+    action = "update"
+
+
+class Replace(Change):
+    """The resource can only be had by making a new one in its place."""
+
+    action = "replace"
+
+
+class Delete(Change):
+    """The resource is no longer asked for."""
+
+    action = "delete"
+
+
+class Adopt(Change):
+    """What is live already is taken over as it is."""
+
+    action = "adopt"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The changes in the order in which they are made, for one stack in one environment."""
+
+    stack: str
+    environment: str
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the cluster is as the files say."""
+        return not self.changes
+
+    @property
+    def checksum(self) -> str:
+        """A SHA-256 over all that the plan would do; the same for the same files and the same cluster."""
+        value = {
+            "stack": self.stack,
+            "environment": self.environment,
+            "changes": [_change(change) | {"asked": concealed(change.asked)} for change in self.changes],
+        }
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan for programs; secrets are fingerprints. The keys are documented and stay."""
+        return {
+            "stack": self.stack,
+            "environment": self.environment,
+            "checksum": self.checksum,
+            "changes": [_change(change) for change in self.changes],
+            "warnings": list(self.warnings),
+        }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "address": str(change.address),
+        "action": change.action,
+        "reason": change.reason,
+        "file": change.place.file if change.place else None,
+        "differences": [_difference(difference) for difference in change.differences],
+        "notes": list(change.notes),
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "path": dotted(difference.path),
+        "before": _shown(difference.before),
+        "after": _shown(difference.after),
+    }
+    if difference.place:
+        entry |= {"file": difference.place.file, "line": difference.place.line}
+    return entry
+
+
+def _shown(value: Any) -> Any:
+    return None if value is ABSENT else concealed(value)

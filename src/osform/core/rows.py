@@ -1,0 +1,50 @@
+"""Documents on their way into the cluster: a row that can be sent, or one that can't and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from osform.errors import Place
+
+
+@dataclass(frozen=True)
+class Row:
+    """A document to index. ``text`` is ``source`` as it is sent: JSON on one line. ``place`` is where it was read."""
+
+    id: str
+    source: Mapping[str, Any]
+    text: str
+    place: Place
+
+    @property
+    def size(self) -> int:
+        """Bytes that this row takes in a bulk request, its action line and both newlines included."""
+        return len(self.text.encode()) + len(self.action.encode()) + 2
+
+    @property
+    def action(self) -> str:
+        """The line in front of the document in a bulk request."""
+        return '{"index":{"_id":' + json.dumps(self.id, ensure_ascii=False) + "}}"
+
+    def rejected(self, reason: str) -> Rejected:
+        """This row as one that the cluster would not take."""
+        return Rejected(self.place, reason, id=self.id, document=self.source)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A document that was not indexed, with the reason; whatever is needed to try it again is in here.
+
+    It has a ``document`` where the line could be read as one, else the line's ``text``; ``cut`` says that the line was
+    too long to keep and ``text`` is only its beginning.
+    """
+
+    place: Place
+    reason: str
+    id: str | None = None
+    document: Mapping[str, Any] | None = None
+    text: str = ""
+    cut: bool = False

@@ -1,0 +1,90 @@
+"""Leaves that are not plain JSON: what is known only after apply, and what nobody may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from osform.core.document import Path
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A value that is known after apply; ``text`` is what the file says, e.g. ``${model/minilm.model_id}``."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} (known after apply)"
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value made with a secret from the environment.
+
+    ``text`` is what the file says and ``fingerprint`` a keyed hash: both may be shown. ``value`` is only ever revealed
+    into the request that carries it.
+    """
+
+    text: str
+    fingerprint: str
+    value: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"secret {self.text} #{self.fingerprint}"
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every leaf of a JSON tree with its path; an empty list or mapping is a leaf of its own."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from leaves(item, (*path, key))
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from leaves(item, (*path, index))
+    else:
+        yield path, value
+
+
+def replaced(value: Any, leaf: Callable[[Any], Any]) -> Any:
+    """The same tree with ``leaf`` applied to everything in it that is neither list nor mapping."""
+    if isinstance(value, dict):
+        return {key: replaced(item, leaf) for key, item in value.items()}
+    if isinstance(value, list):
+        return [replaced(item, leaf) for item in value]
+    return leaf(value)
+
+
+def concealed(value: Any) -> Any:
+    """The tree as it may be shown and stored: secrets as fingerprints, unknowns as what the file says."""
+    return replaced(value, lambda leaf: str(leaf) if isinstance(leaf, Secret | Unknown) else leaf)
+
+
+def revealed(value: Any) -> Any:
+    """The tree as it is sent, secrets included. Raises ValueError where something is still unknown."""
+
+    def reveal(leaf: Any) -> Any:
+        if isinstance(leaf, Unknown):
+            raise ValueError(f"{leaf.text} is not known yet")  # noqa: TRY004 - the type is right, the moment is not
+        return leaf.value if isinstance(leaf, Secret) else leaf
+
+    return replaced(value, reveal)
+
+
+def secrets_in(value: Any) -> tuple[Secret, ...]:
+    """All secrets of the tree."""
+    return tuple(leaf for _, leaf in leaves(value) if isinstance(leaf, Secret))
+
+
+def redacted(value: Any, secrets: tuple[Secret, ...]) -> Any:
+    """The tree with every text that holds a secret's value replaced by that secret's fingerprint."""
+
+    def redact(leaf: Any) -> Any:
+        if isinstance(leaf, str):
+            for secret in secrets:
+                if secret.value and secret.value in leaf:
+                    return str(secret)
+        return leaf
+
+    return replaced(value, redact) if secrets else value

@@ -1,0 +1,140 @@
+"""What a kind of resource has to say for itself. A kind is a module that satisfies ``Kind``; the registry is a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from osform.core.address import Address
+from osform.core.diff import Difference
+from osform.core.document import Path
+from osform.core.models import ModelLock
+from osform.core.request import Request
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong in a body: where, what was found and expected, and what to write instead."""
+
+    path: Path
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a body may depend on besides itself.
+
+    ``models`` are the locks by name. ``copies`` says for a pipeline's name under which names it is stored for the
+    physical indices that it serves. ``versions`` gives the number of an index's physical index.
+    """
+
+    models: Mapping[str, ModelLock] = field(default_factory=dict)
+    copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A resource to look up: what is asked, what was read back last time, the ids that the ledger remembers."""
+
+    asked: Body
+    recorded: Body = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Live:
+    """A resource as it is on the cluster, in the shape of ``asked``, without volatile fields."""
+
+    body: Body
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Send:
+    """A step that is one request, safe to repeat."""
+
+    request: Request
+
+
+@dataclass(frozen=True)
+class CreateGroup:
+    """Register a model group, whose id only the server's answer tells."""
+
+    request: Request
+
+
+@dataclass(frozen=True)
+class RegisterModel:
+    """Upload a bundle under this meta body, or go on with an upload that was cut off."""
+
+    meta: Body
+    sha256: str
+    model: str
+
+
+@dataclass(frozen=True)
+class DeployModel:
+    """Deploy the model on every node that may run it, and follow the task to its end."""
+
+
+@dataclass(frozen=True)
+class ProbeModel:
+    """Ask the deployed model for vectors, and compare them with those of the export."""
+
+    model: str
+
+
+Step = Send | CreateGroup | RegisterModel | DeployModel | ProbeModel
+
+
+class Kind(Protocol):
+    """The functions of a kind's module. None of them does I/O."""
+
+    KIND: str
+    KEYS: frozenset[str]
+    """The keys that a body may have at its top."""
+    OUTPUTS: frozenset[str]
+    """What ``${kind/name.output}`` may name."""
+    EVENTUAL: bool
+    """Whether the kind is read through a search, which sees a write a moment later."""
+
+    def check(self, name: str, body: Body) -> Iterator[Finding]:
+        """Whatever is wrong with a body by itself. References in it may be unresolved text."""
+
+    def expand(self, name: str, body: Body, context: Context) -> Body:
+        """The body as the cluster will hold it: defaults that osform adds, physical names, settings flattened."""
+
+    def known(self, name: str, body: Body, context: Context) -> Mapping[str, Any]:
+        """The outputs that are known without a cluster."""
+
+    def needs(self, body: Body) -> Iterator[Address]:
+        """Resources that the body names plainly, without a reference."""
+
+    def reads(self, wanted: Mapping[str, Wanted]) -> Sequence[Request]:
+        """The requests that look all of these resources up; their number doesn't grow with the number of resources."""
+
+    def found(self, answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
+        """What the answers to ``reads`` say is live, by name. An answer is None where the server said 404."""
+
+    def drift(self, recorded: Body, live: Body) -> tuple[Difference, ...]:
+        """What changed on the cluster since ``recorded`` was read back."""
+
+    def refusal(self, changed: Sequence[Difference], live: Live) -> str | None:
+        """Why these differences can't be made in place, or None where they can."""
+
+    def create(self, name: str, asked: Body) -> Sequence[Step]:
+        """The steps that make the resource. ``asked`` is expanded and fully resolved."""
+
+    def update(self, name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+        """The steps that turn what is live into what is asked; leaves that nobody asked go back to ``recorded``."""
+
+    def delete(self, name: str, live: Live) -> Sequence[Step]:
+        """The steps that take the resource away."""
+
+    def outputs(self, name: str, live: Live) -> Mapping[str, Any]:
+        """The outputs, now that the resource is there."""

@@ -1,0 +1,81 @@
+"""Checks that several kinds share: types, names, required keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from osform.core.document import Path
+from osform.kinds.base import Body, Finding
+
+_WORDS: Mapping[type, str] = {
+    dict: "a mapping", list: "a list", str: "text", bool: "true or false", int: "a whole number", float: "a number",
+    type(None): "nothing",
+}  # fmt: skip
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
+
+
+def described(value: Any) -> str:
+    """A value as a message shows it: its JSON type, and itself where it is short."""
+    word = _WORDS.get(type(value), type(value).__name__)
+    return word if isinstance(value, dict | list) or value is None else f"{word} ({value!r})"
+
+
+def nearest(word: str, known: frozenset[str] | set[str] | Mapping[str, Any]) -> str:
+    """``did you mean x?``, or the list of what is known where nothing is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known: {', '.join(sorted(known))}" if known else ""
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a value is text with a reference in it, whose type is known later."""
+    return isinstance(value, str) and "${" in value
+
+
+def typed(body: Body, types: Mapping[str, type | tuple[type, ...]], path: Path = ()) -> Iterator[Finding]:
+    """Keys of a mapping that have another type than expected; references are let through."""
+    for key, expected in types.items():
+        if key not in body or is_reference(body[key]):
+            continue
+        kinds = expected if isinstance(expected, tuple) else (expected,)
+        value = body[key]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            wanted = " or ".join(_WORDS[kind] for kind in kinds)
+            yield Finding((*path, key), f"{described(value)}, expected {wanted}")
+
+
+def required(body: Body, keys: tuple[str, ...], path: Path = ()) -> Iterator[Finding]:
+    """Keys that must be there and are not."""
+    for key in keys:
+        if key not in body:
+            yield Finding(path, f"{key!r} is missing", f"add {key}: ...")
+
+
+def named(name: str, what: str) -> Iterator[Finding]:
+    """A name that OpenSearch would refuse, or that would have to be quoted in every URL."""
+    if not NAME.fullmatch(name) or len(name.encode()) > 240:
+        yield Finding(
+            (), f"{name!r} is no name for {what}, expected lower-case letters, digits, - _ . +", "rename the file"
+        )
+
+
+def processors(body: Body, key: str, demands: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+    """A list of processors: each a mapping with one key, its type; ``demands`` are the keys that a type requires."""
+    listed = body.get(key, [])
+    if not isinstance(listed, list):
+        return
+    for index, processor in enumerate(listed):
+        path: Path = (key, index)
+        if not isinstance(processor, dict) or len(processor) != 1:
+            yield Finding(path, f"{described(processor)}, expected a mapping with one key, the processor's type")
+            continue
+        ((kind, options),) = processor.items()
+        if not isinstance(options, dict):
+            yield Finding((*path, kind), f"{described(options)}, expected a mapping of the processor's options")
+            continue
+        yield from required(options, demands.get(kind, ()), (*path, kind))

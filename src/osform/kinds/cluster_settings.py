@@ -1,0 +1,94 @@
+"""Cluster settings: any key, dotted or nested. Only keys that this stack set are ever unset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from osform.core.address import Address
+from osform.core.diff import Difference, differences
+from osform.core.request import Request
+from osform.kinds import checks
+from osform.kinds.base import Body, Context, Finding, Live, Send, Step, Wanted
+from osform.kinds.settings import flat
+
+KIND = "cluster_settings"
+KEYS = frozenset({"persistent", "transient"})
+OUTPUTS: frozenset[str] = frozenset()
+EVENTUAL = False
+
+
+def check(name: str, body: Body) -> Iterator[Finding]:
+    """Both parts are mappings."""
+    yield from checks.typed(body, {"persistent": dict, "transient": dict})
+
+
+def expand(name: str, body: Body, context: Context) -> Body:
+    """Flat keys and text values."""
+    return {part: flat(settings) for part, settings in body.items() if isinstance(settings, dict)}
+
+
+def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
+    """Settings have no outputs."""
+    return {}
+
+
+def needs(body: Body) -> Iterator[Address]:
+    """Settings come first."""
+    return iter(())
+
+
+def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
+    """All settings that anybody set."""
+    return [Request("GET", "/_cluster/settings", params={"flat_settings": "true"})]
+
+
+def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
+    """Of what is set, the keys that each resource asks for or asked for."""
+    live: dict[str, Live] = {}
+    for name, want in wanted.items():
+        body: dict[str, dict[str, Any]] = {}
+        for part in sorted(KEYS):
+            keys = {*want.asked.get(part, {}), *want.recorded.get(part, {})}
+            values = {key: value for key, value in (answers[0] or {}).get(part, {}).items() if key in keys}
+            if values:
+                body[part] = values
+        if body or want.recorded:
+            live[name] = Live(body)
+    return live
+
+
+def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
+    """Any key of ours that is set otherwise now."""
+    return differences(recorded, live)
+
+
+def refusal(changed: Sequence[Difference], live: Live) -> str | None:
+    """The server itself says which settings are static."""
+    return None
+
+
+def create(name: str, asked: Body) -> Sequence[Step]:
+    """One request for all keys."""
+    return [Send(Request("PUT", "/_cluster/settings", dict(asked)))]
+
+
+def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+    """Set what is asked, and unset what was ours and is no longer asked."""
+    body = {
+        part: {**dict.fromkeys(recorded.get(part, {})), **asked.get(part, {})}
+        for part in sorted(KEYS)
+        if recorded.get(part) or asked.get(part)
+    }
+    return [Send(Request("PUT", "/_cluster/settings", body))]
+
+
+def delete(name: str, live: Live) -> Sequence[Step]:
+    """Unset the keys that are ours."""
+    body = {part: dict.fromkeys(settings) for part, settings in live.body.items()}
+    return [Send(Request("PUT", "/_cluster/settings", body))] if body else []
+
+
+def outputs(name: str, live: Live) -> Mapping[str, Any]:
+    """Settings have no outputs."""
+    return {}

@@ -1,0 +1,178 @@
+"""Indices: ``index/images`` is the alias ``images`` in front of one physical index, ``images-v<N>``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from osform.core.address import Address
+from osform.core.diff import Difference, differences
+from osform.core.request import Request
+from osform.kinds import checks, mappings
+from osform.kinds.base import Body, Context, Finding, Live, Send, Step, Wanted
+from osform.kinds.settings import flat
+
+KIND = "index"
+KEYS = frozenset({"settings", "mappings", "aliases"})
+OUTPUTS = frozenset({"name"})
+EVENTUAL = False
+
+_STATIC = frozenset({
+    "index.number_of_shards", "index.number_of_routing_shards", "index.routing_partition_size", "index.knn",
+    "index.codec", "index.store.type", "index.soft_deletes.enabled", "index.load_fixed_bitset_filters_eagerly",
+})  # fmt: skip
+_STATIC_GROUPS = ("index.analysis.", "index.sort.", "index.similarity.")
+_VOLATILE = ("index.creation_date", "index.uuid", "index.version.", "index.provided_name", "index.resize.")
+# A request line may have 4,096 bytes by default; names are short of 255 each.
+_LONGEST_NAMES = 3000
+
+
+def physical(name: str, version: int) -> str:
+    """The name of an index behind its alias."""
+    return f"{name}-v{version}"
+
+
+def check(name: str, body: Body) -> Iterator[Finding]:
+    """The name, types, and what OpenSearch would refuse in a mapping."""
+    yield from checks.named(name, "an index")
+    yield from checks.typed(body, {"settings": dict, "mappings": dict, "aliases": dict})
+    if isinstance(body.get("mappings"), dict):
+        yield from mappings.check(body["mappings"])
+
+
+def expand(name: str, body: Body, context: Context) -> Body:
+    """Flat settings, the alias, and the copy of an embedding pipeline that belongs to this physical index."""
+    version = context.versions.get(name, 1)
+    settings = flat(body.get("settings", {}), "index.")
+    for key in ("index.default_pipeline", "index.final_pipeline"):
+        if settings.get(key) in context.copies:
+            settings[key] = physical(settings[key], version)
+    aliases = {alias: options or {} for alias, options in body.get("aliases", {}).items()}
+    expanded: dict[str, Any] = {"index": physical(name, version), "alias": name, "settings": settings}
+    if aliases:
+        expanded["aliases"] = aliases
+    return expanded | {"mappings": mappings.normal(body.get("mappings", {}))}
+
+
+def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
+    """The name that users and programs see: the alias."""
+    return {"name": name}
+
+
+def needs(body: Body) -> Iterator[Address]:
+    """Pipelines that the settings name plainly."""
+    settings = flat(body.get("settings", {}), "index.")
+    for key, kind in (
+        ("index.default_pipeline", "ingest_pipeline"),
+        ("index.final_pipeline", "ingest_pipeline"),
+        ("index.search.default_pipeline", "search_pipeline"),
+    ):
+        if isinstance(settings.get(key), str):
+            yield Address(kind, settings[key])
+
+
+def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
+    """The indices by alias and by physical name, as many to a request as a request line holds."""
+    names = sorted({each for name, want in wanted.items() for each in (name, want.ids.get("index", name))})
+    batches: list[list[str]] = [[]]
+    for name in names:
+        if sum(len(quote(each)) + 1 for each in batches[-1]) + len(quote(name)) > _LONGEST_NAMES:
+            batches.append([])
+        batches[-1].append(name)
+    params = {"flat_settings": "true", "ignore_unavailable": "true"}
+    return [Request("GET", "/" + ",".join(quote(n) for n in batch), params=params) for batch in batches if batch]
+
+
+def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
+    """The physical index that the ledger remembers, else whatever answers to the name."""
+    stored: dict[str, Any] = {name: body for answer in answers for name, body in (answer or {}).items()}
+    live: dict[str, Live] = {}
+    for name, want in wanted.items():
+        behind = [index for index, body in stored.items() if index == name or name in body.get("aliases", {})]
+        index = want.ids.get("index")
+        if index not in stored:
+            index = next(iter(sorted(behind)), None)
+        if index is not None:
+            live[name] = Live(_body(name, index, stored[index]), {"index": index})
+    return live
+
+
+def _body(name: str, index: str, stored: Mapping[str, Any]) -> Body:
+    aliases = dict(stored.get("aliases", {}))
+    body: dict[str, Any] = {"index": index}
+    if aliases.pop(name, None) is not None:
+        body["alias"] = name
+    settings = stored.get("settings", {})
+    body["settings"] = {key: value for key, value in settings.items() if not key.startswith(_VOLATILE)}
+    if aliases:
+        body["aliases"] = aliases
+    return body | {"mappings": mappings.normal(stored.get("mappings", {}))}
+
+
+def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
+    """Settings, aliases and fields that changed; fields that documents brought along are no drift."""
+    ours = mappings.without_dynamic_fields(live.get("mappings", {}), recorded.get("mappings", {}))
+    return differences(recorded, {**live, "mappings": ours})
+
+
+def refusal(changed: Sequence[Difference], live: Live) -> str | None:
+    """Static settings, and changes to fields that old documents would not answer to."""
+    reasons: list[str] = []
+    for difference in changed:
+        part, key = (*difference.path, "", "")[:2]
+        if part == "settings" and (key in _STATIC or str(key).startswith(_STATIC_GROUPS)):
+            reasons.append(f"{key} is fixed when an index is made")
+        elif part == "mappings":
+            reasons += mappings.refusals(difference, live.body["mappings"])
+        elif part == "index":
+            reasons.append("another physical index is a replacement")
+    return "; ".join(dict.fromkeys(reasons)) or None
+
+
+def create(name: str, asked: Body) -> Sequence[Step]:
+    """One request makes the physical index together with its alias, so that no write slips in between."""
+    aliases = {name: {}, **asked.get("aliases", {})}
+    body = {"aliases": aliases, "settings": asked["settings"], "mappings": asked["mappings"]}
+    return [Send(Request("PUT", f"/{quote(asked['index'])}", body))]
+
+
+def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+    """Only what differs: settings, mapping, aliases, each in one request."""
+    index = quote(live.ids["index"])
+    steps: list[Step] = []
+    settings = _settings_to_put(asked["settings"], live.body["settings"], recorded.get("settings", {}))
+    if settings:
+        steps.append(Send(Request("PUT", f"/{index}/_settings", settings)))
+    if differences(live.body["mappings"], asked["mappings"]):
+        steps.append(Send(Request("PUT", f"/{index}/_mapping", asked["mappings"])))
+    actions = _alias_actions(live.ids["index"], name, asked, live.body)
+    if actions:
+        steps.append(Send(Request("POST", "/_aliases", {"actions": actions})))
+    return steps
+
+
+def _settings_to_put(asked: Body, live: Body, recorded: Body) -> dict[str, Any]:
+    # What nobody asked goes back to what was there when the index was last read back; what was asked once and is
+    # not any more goes back to the server's default, which null stands for.
+    wanted = {**dict.fromkeys(live), **{k: v for k, v in recorded.items() if k in live}, **asked}
+    fixed = {key for key in wanted if key in _STATIC or key.startswith(_STATIC_GROUPS)}
+    return {key: value for key, value in wanted.items() if key not in fixed and live.get(key) != value}
+
+
+def _alias_actions(index: str, name: str, asked: Body, live: Body) -> list[dict[str, Any]]:
+    wanted = {name: {}, **asked.get("aliases", {})}
+    there = {**({name: {}} if live.get("alias") else {}), **live.get("aliases", {})}
+    add = [{"add": {"index": index, "alias": a, **o}} for a, o in wanted.items() if there.get(a) != o]
+    remove = [{"remove": {"index": index, "alias": a}} for a in there if a not in wanted]
+    return add + remove
+
+
+def delete(name: str, live: Live) -> Sequence[Step]:
+    """Delete the physical index; the alias goes with it."""
+    return [Send(Request("DELETE", f"/{quote(live.ids['index'])}"))]
+
+
+def outputs(name: str, live: Live) -> Mapping[str, Any]:
+    """The alias."""
+    return {"name": name}

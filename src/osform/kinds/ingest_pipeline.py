@@ -1,0 +1,98 @@
+"""Ingest pipelines. One that embeds is also stored once for each physical index that it serves, as ``<name>-v<N>``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from osform.core.address import Address
+from osform.core.diff import Difference, differences
+from osform.core.request import Request
+from osform.kinds import checks, pipelines
+from osform.kinds.base import Body, Context, Finding, Live, Send, Step, Wanted
+
+KIND = "ingest_pipeline"
+KEYS = frozenset({"description", "processors", "on_failure", "version"})
+OUTPUTS = frozenset({"name"})
+EVENTUAL = False
+BASE = "/_ingest/pipeline"
+
+_DEMANDS = {
+    "text_embedding": ("model_id", "field_map"),
+    "sparse_encoding": ("model_id", "field_map"),
+    "text_image_embedding": ("model_id", "embedding", "field_map"),
+    "set": ("field",),
+    "remove": ("field",),
+    "rename": ("field", "target_field"),
+    "copy": ("source_field", "target_field"),
+    "script": (),
+}
+
+
+def check(name: str, body: Body) -> Iterator[Finding]:
+    """Types, and the keys without which the server refuses a processor."""
+    yield from checks.named(name, "a pipeline")
+    yield from checks.required(body, ("processors",))
+    yield from checks.typed(body, {"description": str, "processors": list, "on_failure": list, "version": int})
+    yield from checks.processors(body, "processors", _DEMANDS)
+    yield from checks.processors(body, "on_failure", _DEMANDS)
+
+
+def expand(name: str, body: Body, context: Context) -> Body:
+    """The body as it is; the server keeps pipelines verbatim."""
+    return body
+
+
+def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
+    """The name."""
+    return {"name": name}
+
+
+def needs(body: Body) -> Iterator[Address]:
+    """A ``pipeline`` processor names another pipeline."""
+    for processor in body.get("processors", []):
+        if isinstance(processor, dict) and isinstance(processor.get("pipeline"), dict):
+            yield Address(KIND, str(processor["pipeline"].get("name")))
+
+
+def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
+    """All pipelines in one request."""
+    return [Request("GET", BASE)]
+
+
+def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
+    """By name."""
+    return pipelines.found(answers[0], wanted)
+
+
+def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
+    """Anything that is otherwise now, copies included."""
+    return differences(recorded, live)
+
+
+def refusal(changed: Sequence[Difference], live: Live) -> str | None:
+    """Another model under an index that has vectors would mix two models' vectors, with no error to show for it."""
+    models = [d for d in changed if d.path and d.path[0] == "processors" and d.path[-1] in ("model_id", "field_map")]
+    if models and pipelines.copies(live):
+        return "another model or field map under an index that has vectors already needs a new index"
+    return None
+
+
+def create(name: str, asked: Body) -> Sequence[Step]:
+    """Put it under its own name; copies follow with the indices that need them."""
+    return pipelines.put(BASE, [name], asked)
+
+
+def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+    """Put it again, with its copies."""
+    return pipelines.put(BASE, [name, *pipelines.copies(live)], asked)
+
+
+def delete(name: str, live: Live) -> Sequence[Step]:
+    """Delete the copies and then the pipeline itself."""
+    return [Send(Request("DELETE", pipelines.path(BASE, each))) for each in (*pipelines.copies(live), name)]
+
+
+def outputs(name: str, live: Live) -> Mapping[str, Any]:
+    """The name."""
+    return {"name": name}

@@ -1,0 +1,122 @@
+"""Mappings: what is the same, what can be changed in place, and which fields documents brought along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from osform.core.diff import ABSENT, Difference
+from osform.core.document import Path, dotted
+from osform.kinds import checks
+from osform.kinds.base import Finding
+
+_KEYS = frozenset({
+    "properties", "dynamic", "dynamic_templates", "_meta", "_source", "_routing", "_field_names", "date_detection",
+    "dynamic_date_formats", "numeric_detection", "runtime", "derived",
+})  # fmt: skip
+# Parameters that the server changes in place and that change no answer about documents that are there already.
+_CHANGEABLE = frozenset({"search_analyzer", "search_quote_analyzer", "meta"})
+_TOP_CHANGEABLE = frozenset({"_meta", "dynamic", "dynamic_templates", "date_detection", "numeric_detection"})
+
+
+def check(mapping: Mapping[str, Any]) -> Iterator[Finding]:
+    """Unknown keys at the top, fields without a type, vectors without a dimension."""
+    for key in mapping:
+        if key not in _KEYS:
+            yield Finding(("mappings", key), "unknown key in a mapping", checks.nearest(key, _KEYS))
+    yield from _check_fields(mapping.get("properties", {}), ("mappings", "properties"))
+
+
+def _check_fields(fields: Any, path: Path) -> Iterator[Finding]:
+    if not isinstance(fields, dict):
+        yield Finding(path, f"{checks.described(fields)}, expected a mapping of fields")
+        return
+    for name, field in fields.items():
+        here = (*path, name)
+        if not isinstance(field, dict):
+            yield Finding(here, f"{checks.described(field)}, expected a mapping with a type", f"{name}: {{type: ...}}")
+            continue
+        if "type" not in field and "properties" not in field:
+            yield Finding(here, "neither a type nor properties", "add type: ...")
+        if field.get("type") == "knn_vector" and not {"dimension", "model_id"} & field.keys():
+            yield Finding(here, "a knn_vector without a dimension", "write dimension: ${model/NAME.dimension}")
+        yield from checks.typed(field, {"dimension": int, "method": dict, "fields": dict, "properties": dict}, here)
+        for inner in ("properties", "fields"):
+            if isinstance(field.get(inner), dict):
+                yield from _check_fields(field[inner], (*here, inner))
+
+
+def vectors(mapping: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The vector fields with their paths below the mapping."""
+    yield from _vectors(mapping.get("properties", {}), ("properties",))
+
+
+def _vectors(fields: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for name, field in fields.items() if isinstance(fields, dict) else ():
+        if isinstance(field, dict):
+            if field.get("type") == "knn_vector":
+                yield (*path, name), field
+            yield from _vectors(field.get("properties", {}), (*path, name, "properties"))
+
+
+def field_path(name: str) -> Path:
+    """Where a field named as in queries, ``image.vector``, stands below the mapping."""
+    return tuple(part for word in name.split(".") for part in ("properties", word))
+
+
+def normal(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping as the server gives it back: ``dynamic`` as text, no ``type: object`` beside properties."""
+    result = dict(mapping)
+    if "dynamic" in result:
+        result["dynamic"] = str(result["dynamic"]).lower()
+    if result.get("type") == "object" and "properties" in result:
+        del result["type"]
+    for inner in ("properties", "fields"):
+        if isinstance(result.get(inner), dict):
+            result[inner] = {
+                name: normal(field) if isinstance(field, dict) else field for name, field in result[inner].items()
+            }
+    return result
+
+
+def without_dynamic_fields(live: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """The live mapping less the fields that documents added; where the mapping is closed, somebody added them."""
+    if recorded.get("dynamic") in ("strict", "false"):
+        return dict(live)
+    known = recorded.get("properties", {})
+    kept = {
+        name: without_dynamic_fields(field, known[name]) if isinstance(field, dict) and "properties" in field else field
+        for name, field in live.get("properties", {}).items()
+        if name in known
+    }
+    rest = {key: value for key, value in live.items() if key != "properties"}
+    return rest | ({"properties": kept} if kept or "properties" in recorded else {})
+
+
+def refusals(difference: Difference, live: Mapping[str, Any]) -> list[str]:
+    """Why one difference below ``mappings`` can't be made in place; empty where it can."""
+    path = difference.path[1:]
+    if path[:1] != ("properties",):
+        return [] if path[0] in _TOP_CHANGEABLE else [f"{dotted(path)} of a mapping is fixed"]
+    if difference.after is ABSENT or _in_new_field(path, live) or path[-1] in _CHANGEABLE:
+        return []  # a field that is no longer asked stays in the mapping, which hurts nobody
+    if "fields" in path and difference.before is ABSENT:
+        return [f"documents that are there already would not answer to the new sub-field {_field(path)}"]
+    return [f"{path[-1]} of the field {_field(path)} is fixed once the field exists"]
+
+
+def _in_new_field(path: Path, live: Mapping[str, Any]) -> bool:
+    here: Any = live
+    for container, name in zip(path[::2], path[1::2], strict=False):
+        if container != "properties":
+            return False
+        fields = here.get("properties", {})
+        if name not in fields:
+            return True
+        here = fields[name]
+    return False
+
+
+def _field(path: Path) -> str:
+    names = [str(part) for part in path if part not in ("properties", "fields")]
+    return ".".join(names[:-1] or names)

@@ -1,0 +1,163 @@
+"""Models that osform packages: uploaded once, deployed, and asked whether they answer as their export did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from osform.core.address import Address
+from osform.core.diff import Difference, differences
+from osform.core.models import FORMATS, PRECISIONS
+from osform.core.request import Request
+from osform.kinds import checks, ml
+from osform.kinds.base import (
+    Body,
+    Context,
+    DeployModel,
+    Finding,
+    Live,
+    ProbeModel,
+    RegisterModel,
+    Send,
+    Step,
+    Wanted,
+)
+
+KIND = "model"
+KEPT = frozenset({"name", "description", "rate_limiter", "is_enabled", "interface", "guardrails"})
+"""Fields of the register API that pass through, and that can be changed afterwards."""
+KEYS = KEPT | {"model", "format", "precision", "group"}
+OUTPUTS = frozenset({"model_id", "dimension", "max_length", "space_type", "sha256"})
+EVENTUAL = True
+
+_FROM_THE_LOCK = (
+    "model_format",
+    "model_group_id",
+    "model_content_hash_value",
+    "model_content_size_in_bytes",
+    "model_config",
+)
+
+
+def check(name: str, body: Body) -> Iterator[Finding]:
+    """The model, its format and its group are named."""
+    yield from checks.required(body, ("model", "format", "group"))
+    types = {"model": str, "format": str, "precision": str, "group": str, "name": str, "description": str}
+    yield from checks.typed(body, types | {"rate_limiter": dict, "is_enabled": bool, "interface": dict})
+    for key, known_words in (("format", FORMATS), ("precision", PRECISIONS)):
+        value = body.get(key, known_words[0])
+        if isinstance(value, str) and not checks.is_reference(value) and value not in known_words:
+            yield Finding((key,), f"{value!r}, expected {' or '.join(known_words)}")
+
+
+def expand(name: str, body: Body, context: Context) -> Body:
+    """The fields of the register API, taken from the model's lock; and that it is deployed."""
+    lock = context.models[body["model"]]
+    bundle = lock.bundle(body["format"], body.get("precision", "fp32"))
+    assert bundle is not None, "validation has looked for it"
+    return {
+        "name": name,
+        **{key: value for key, value in body.items() if key in KEPT},
+        "model": lock.name,
+        "function_name": bundle.function_name,
+        "model_format": bundle.model_format,
+        "model_group_id": body["group"],
+        "model_content_hash_value": bundle.sha256,
+        "model_content_size_in_bytes": bundle.bytes,
+        "model_config": dict(bundle.model_config),
+        "deployed": True,
+    }
+
+
+def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
+    """What the lock promises of the vectors."""
+    lock = context.models.get(body.get("model", ""))
+    if lock is None:
+        return {}
+    bundle = lock.bundle(body.get("format", ""), body.get("precision", "fp32"))
+    promised = {"dimension": lock.dimension, "max_length": lock.max_length, "space_type": lock.space_type}
+    return promised | ({"sha256": bundle.sha256} if bundle else {})
+
+
+def needs(body: Body) -> Iterator[Address]:
+    """The group is named by reference."""
+    return iter(())
+
+
+def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
+    """All models without their chunks, and which of them the nodes hold."""
+    return [ml.all_models(size=10_000), ml.profile()]
+
+
+def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
+    """By the id that the ledger remembers; a model that it doesn't know is somebody else's."""
+    models = {hit["_id"]: hit["_source"] for hit in (answers[0] or {}).get("hits", {}).get("hits", [])}
+    serving = _serving(answers[1])
+    live: dict[str, Live] = {}
+    for name, want in wanted.items():
+        model_id = want.ids.get("model_id")
+        if model_id is not None and model_id in models:
+            body = _body(models[model_id], serving.get(model_id, 0)) | {"model": want.asked.get("model")}
+            live[name] = Live(body, {"model_id": model_id})
+    return live
+
+
+def _serving(profile: Any) -> dict[str, int]:
+    count: dict[str, int] = {}
+    for node in ((profile or {}).get("nodes") or {}).values():
+        for model_id, model in (node.get("models") or {}).items():
+            if model.get("model_state") == "DEPLOYED":
+                count[model_id] = count.get(model_id, 0) + 1
+    return count
+
+
+def _body(source: Mapping[str, Any], nodes: int) -> dict[str, Any]:
+    body = {key: source[key] for key in (*sorted(KEPT), *_FROM_THE_LOCK) if source.get(key) is not None}
+    body["function_name"] = source.get("algorithm")
+    state = source.get("model_state")
+    if state == "DEPLOYED":
+        body["deployed"] = True if nodes else "on no node"
+    else:
+        body["deployed"] = state
+    return body
+
+
+def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
+    """Fields changed by hand, and a model that nobody serves any more."""
+    return differences(recorded, live)
+
+
+def refusal(changed: Sequence[Difference], live: Live) -> str | None:
+    """The bytes, the format and the group of a registered model are fixed."""
+    fixed = sorted({str(d.path[0]) for d in changed if d.path and d.path[0] not in KEPT | {"deployed"}})
+    if not fixed:
+        return None
+    return f"another {', '.join(fixed)} makes it another model, and vectors made by the old one would not fit"
+
+
+def create(name: str, asked: Body) -> Sequence[Step]:
+    """Upload, deploy, and compare its vectors with those of the export."""
+    meta = {key: value for key, value in asked.items() if key not in ("deployed", "model")}
+    register = RegisterModel(meta, asked["model_content_hash_value"], asked["model"])
+    return [register, DeployModel(), ProbeModel(asked["model"])]
+
+
+def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+    """Set the fields that differ, go on with a cut-off upload, deploy where it isn't served, and ask it again."""
+    register, *rest = create(name, asked)
+    fields = {key: asked[key] for key in sorted(KEPT & asked.keys()) if asked[key] != live.body.get(key)}
+    steps: list[Step] = [] if live.body["deployed"] is True else [register]
+    if fields:
+        steps.append(Send(ml.put_model(live.ids["model_id"], fields)))
+    return steps + rest
+
+
+def delete(name: str, live: Live) -> Sequence[Step]:
+    """Undeploy, then delete."""
+    model_id = live.ids["model_id"]
+    return [Send(ml.undeploy(model_id)), Send(ml.delete(model_id))]
+
+
+def outputs(name: str, live: Live) -> Mapping[str, Any]:
+    """The id."""
+    return dict(live.ids)

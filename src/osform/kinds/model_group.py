@@ -1,0 +1,92 @@
+"""Model groups: who may see and use a set of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from osform.core.address import Address
+from osform.core.diff import Difference, differences
+from osform.core.request import Request
+from osform.kinds import checks, ml
+from osform.kinds.base import Body, Context, CreateGroup, Finding, Live, Send, Step, Wanted
+
+KIND = "model_group"
+KEYS = frozenset({"name", "description", "access_mode", "backend_roles", "add_all_backend_roles"})
+OUTPUTS = frozenset({"model_group_id"})
+EVENTUAL = True
+
+
+def check(name: str, body: Body) -> Iterator[Finding]:
+    """Types of the fields."""
+    types = {"name": str, "description": str, "access_mode": str, "backend_roles": list, "add_all_backend_roles": bool}
+    yield from checks.typed(body, types)
+
+
+def expand(name: str, body: Body, context: Context) -> Body:
+    """The group is called like its file where it has no ``name``."""
+    return {"name": name, **body}
+
+
+def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
+    """The id is the server's to give."""
+    return {}
+
+
+def needs(body: Body) -> Iterator[Address]:
+    """Groups name nothing."""
+    return iter(())
+
+
+def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
+    """All groups; there are few."""
+    return [ml.all_groups(size=1000)]
+
+
+def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
+    """By the id that the ledger remembers, else by name, which is unique on a cluster."""
+    groups = {hit["_id"]: hit["_source"] for hit in (answers[0] or {}).get("hits", {}).get("hits", [])}
+    by_name = {source.get("name"): group_id for group_id, source in groups.items()}
+    live: dict[str, Live] = {}
+    for name, want in wanted.items():
+        group_id = want.ids.get("model_group_id")
+        if group_id not in groups:
+            group_id = by_name.get(want.asked.get("name", name))
+        if group_id is not None:
+            live[name] = Live(_body(groups[group_id]), {"model_group_id": group_id})
+    return live
+
+
+def _body(source: Mapping[str, Any]) -> Body:
+    kept = {key: source[key] for key in ("name", "description", "backend_roles") if source.get(key) is not None}
+    return kept | ({"access_mode": source["access"]} if source.get("access") else {})
+
+
+def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
+    """Any field that is otherwise now."""
+    return differences(recorded, live)
+
+
+def refusal(changed: Sequence[Difference], live: Live) -> str | None:
+    """Every field of a group can be changed."""
+    return None
+
+
+def create(name: str, asked: Body) -> Sequence[Step]:
+    """Register it."""
+    return [CreateGroup(ml.register_group(asked))]
+
+
+def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+    """Send all fields again."""
+    return [Send(ml.put_group(live.ids["model_group_id"], asked))]
+
+
+def delete(name: str, live: Live) -> Sequence[Step]:
+    """Delete the group, which the server refuses while it has models."""
+    return [Send(ml.delete_group(live.ids["model_group_id"]))]
+
+
+def outputs(name: str, live: Live) -> Mapping[str, Any]:
+    """The id."""
+    return dict(live.ids)

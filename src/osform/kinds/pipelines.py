@@ -1,0 +1,56 @@
+"""What ingest and search pipelines have in common: they are put whole, by name, and read back verbatim."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from osform.core.diff import ABSENT
+from osform.core.request import Request
+from osform.kinds.base import Body, Live, Send, Step, Wanted
+
+EMBEDDING = frozenset({"text_embedding", "sparse_encoding", "text_image_embedding"})
+"""Ingest processors that make vectors with a model."""
+
+
+def embeds(body: Body) -> bool:
+    """Whether an ingest pipeline makes vectors."""
+    listed = body.get("processors", [])
+    return isinstance(listed, list) and any(isinstance(item, dict) and EMBEDDING & item.keys() for item in listed)
+
+
+def path(base: str, name: str) -> str:
+    """The URL of a pipeline."""
+    return f"{base}/{quote(name, safe='')}"
+
+
+def put(base: str, names: Sequence[str], asked: Body) -> list[Step]:
+    """Store the same body under each of the names."""
+    return [Send(Request("PUT", path(base, name), dict(asked))) for name in names]
+
+
+def found(answer: Mapping[str, Any] | None, wanted: Mapping[str, Wanted]) -> dict[str, Live]:
+    """The pipelines that are there.
+
+    A pipeline's copies are part of it: one that is missing or differs shows under ``copies``, one that is the same
+    doesn't show.
+    """
+    stored = answer or {}
+    live: dict[str, Live] = {}
+    for name, want in wanted.items():
+        if name in stored:
+            body = dict(stored[name])
+            copies = _copies(want)
+            odd = {copy: stored.get(copy, "missing") for copy in copies if stored.get(copy, ABSENT) != body}
+            live[name] = Live(body | ({"copies": odd} if odd else {}), {"copies": ",".join(copies)} if copies else {})
+    return live
+
+
+def _copies(want: Wanted) -> list[str]:
+    return sorted({copy for copy in want.ids.get("copies", "").split(",") if copy})
+
+
+def copies(live: Live) -> list[str]:
+    """The names under which a pipeline is stored besides its own."""
+    return _copies(Wanted({}, ids=live.ids))

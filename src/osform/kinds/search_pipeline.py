@@ -1,0 +1,82 @@
+"""Search pipelines: request and response processors, and the normalisation of hybrid queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from osform.core.address import Address
+from osform.core.diff import Difference, differences
+from osform.core.request import Request
+from osform.kinds import checks, pipelines
+from osform.kinds.base import Body, Context, Finding, Live, Send, Step, Wanted
+
+KIND = "search_pipeline"
+_LISTS = ("request_processors", "response_processors", "phase_results_processors")
+KEYS = frozenset({"description", "version", *_LISTS})
+OUTPUTS = frozenset({"name"})
+EVENTUAL = False
+BASE = "/_search/pipeline"
+
+
+def check(name: str, body: Body) -> Iterator[Finding]:
+    """Types, and lists of processors."""
+    yield from checks.named(name, "a pipeline")
+    yield from checks.typed(body, {"description": str, "version": int} | dict.fromkeys(_LISTS, list))
+    for key in _LISTS:
+        yield from checks.processors(body, key, {})
+
+
+def expand(name: str, body: Body, context: Context) -> Body:
+    """The body as it is; the server keeps pipelines verbatim."""
+    return body
+
+
+def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
+    """The name."""
+    return {"name": name}
+
+
+def needs(body: Body) -> Iterator[Address]:
+    """Search pipelines name models by reference."""
+    return iter(())
+
+
+def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
+    """All pipelines in one request."""
+    return [Request("GET", BASE)]
+
+
+def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
+    """By name."""
+    return pipelines.found(answers[0], wanted)
+
+
+def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
+    """Anything that is otherwise now."""
+    return differences(recorded, live)
+
+
+def refusal(changed: Sequence[Difference], live: Live) -> str | None:
+    """A search pipeline can always be put again."""
+    return None
+
+
+def create(name: str, asked: Body) -> Sequence[Step]:
+    """Put it."""
+    return pipelines.put(BASE, [name], asked)
+
+
+def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+    """Put it again."""
+    return pipelines.put(BASE, [name], asked)
+
+
+def delete(name: str, live: Live) -> Sequence[Step]:
+    """Delete it."""
+    return [Send(Request("DELETE", pipelines.path(BASE, name)))]
+
+
+def outputs(name: str, live: Live) -> Mapping[str, Any]:
+    """The name."""
+    return {"name": name}

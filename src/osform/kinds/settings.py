@@ -1,0 +1,27 @@
+"""Settings as OpenSearch compares them: flat keys, text values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested or dotted settings as ``{"a.b": "text"}``; with a ``prefix`` such as ``index.``, each key starts with it."""
+    result: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            inner = flat(value)
+            result |= {f"{key}.{rest}": leaf for rest, leaf in inner.items()}
+        else:
+            result[key] = [text(item) for item in value] if isinstance(value, list) else text(value)
+    if prefix:
+        return {key if key.startswith(prefix) else prefix + key: value for key, value in result.items()}
+    return result
+
+
+def text(value: Any) -> Any:
+    """A setting's value as the server gives it back: text, except null and what is not plain (secrets, unknowns)."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
