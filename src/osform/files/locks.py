@@ -1,0 +1,192 @@
+"""``lock.yaml``: what was exported of a model. Read without torch or numpy, written only when something changed."""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml as pyyaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from osform.core.document import Document
+from osform.core.models import Bundle, Format, ModelLock, Precision, Probe
+from osform.errors import SpecError
+from osform.files import yaml
+from osform.files.schema import problems_of
+
+VERSION = 1
+HEADER = """\
+# Written by `osform model export`; commit it, and leave it to osform. Plans read this file and never the weights.
+# A probe's vector is what the source gives for its text: base64 of little-endian half-precision floats. Half precision
+# moves a cosine by some 1e-8, far less than the 1e-4 that an export may differ by.
+"""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Cosine = Annotated[float, Field(ge=-1.0, le=1.000001)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", protected_namespaces=(), populate_by_name=True)
+
+
+class _Bundle(_Strict):
+    format: Format
+    precision: Precision
+    sha256: Sha256
+    bytes: Annotated[int, Field(gt=0)]
+    function_name: str
+    # pydantic keeps `model_config` for itself
+    config: dict[str, Any] = Field(alias="model_config")
+    cosine_min: Cosine
+    cosine_mean: Cosine
+    recipe: dict[str, str]
+
+
+class _Probe(_Strict):
+    text: str
+    vector: str
+
+
+class _Lock(_Strict):
+    version: Literal[1]
+    name: str
+    source_sha256: Sha256
+    dimension: Annotated[int, Field(gt=0)]
+    max_length: Annotated[int, Field(gt=0)]
+    space_type: str
+    bundles: list[_Bundle]
+    probes: list[_Probe]
+
+
+def read_lock(path: Path, name: str) -> ModelLock:
+    """Read the lock of the model ``name``. Raises SpecError where the file isn't what osform writes."""
+    document = yaml.load(path)
+    try:
+        lock = _Lock.model_validate(document.value)
+    except ValidationError as error:
+        raise SpecError(problems_of(document, error, _Lock)) from error
+    if lock.name != name:
+        message = f"{lock.name!r}, but the folder is {name!r}"
+        raise SpecError([document.problem(("name",), message, _again(name))])
+    return ModelLock(
+        name=lock.name,
+        source_sha256=lock.source_sha256,
+        dimension=lock.dimension,
+        max_length=lock.max_length,
+        space_type=lock.space_type,
+        bundles=tuple(_bundle(bundle) for bundle in lock.bundles),
+        probes=tuple(
+            Probe(probe.text, _unpacked(document, number, probe.vector, lock))
+            for number, probe in enumerate(lock.probes)
+        ),
+    )
+
+
+def write_lock(path: Path, lock: ModelLock) -> bool:
+    """Write the lock, in one step; returns False, and touches nothing, where the file says the same already."""
+    text = HEADER + pyyaml.dump(
+        _plain(lock), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31, default_flow_style=False
+    )
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".lock-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)  # mkstemp keeps it to the owner, but this one is committed
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return True
+
+
+def pack(vector: Sequence[float]) -> str:
+    """Floats as base64 of little-endian half precision; raises OverflowError beyond 65504."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}e", *vector)).decode("ascii")
+
+
+def unpack(text: str) -> tuple[float, ...]:
+    """What ``pack`` wrote. Raises ValueError where it isn't that."""
+    data = base64.b64decode(text, validate=True)
+    if len(data) % 2:
+        raise ValueError("an odd number of bytes")
+    return struct.unpack(f"<{len(data) // 2}e", data)
+
+
+class _Quoted(str):
+    """Text that stands in double quotes whatever it looks like: 1e5 is a text to PyYAML and a number to YAML 1.2."""
+
+    __slots__ = ()
+
+
+class _Dumper(pyyaml.SafeDumper):
+    """PyYAML's safe dumper without aliases, which osform's own reader refuses."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(
+    _Quoted, lambda dumper, data: dumper.represent_scalar("tag:yaml.org,2002:str", str(data), style='"')
+)
+
+
+def _plain(lock: ModelLock) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "name": _Quoted(lock.name),
+        "source_sha256": _Quoted(lock.source_sha256),
+        "dimension": lock.dimension,
+        "max_length": lock.max_length,
+        "space_type": lock.space_type,
+        "bundles": [
+            {
+                "format": bundle.format,
+                "precision": bundle.precision,
+                "sha256": _Quoted(bundle.sha256),
+                "bytes": bundle.bytes,
+                "function_name": bundle.function_name,
+                "model_config": dict(bundle.model_config),
+                "cosine_min": bundle.cosine_min,
+                "cosine_mean": bundle.cosine_mean,
+                "recipe": {key: _Quoted(value) for key, value in sorted(bundle.recipe.items())},
+            }
+            for bundle in lock.bundles
+        ],
+        "probes": [{"text": _Quoted(probe.text), "vector": _Quoted(pack(probe.vector))} for probe in lock.probes],
+    }
+
+
+def _bundle(bundle: _Bundle) -> Bundle:
+    return Bundle(
+        format=bundle.format,
+        precision=bundle.precision,
+        sha256=bundle.sha256,
+        bytes=bundle.bytes,
+        function_name=bundle.function_name,
+        model_config=bundle.config,
+        cosine_min=bundle.cosine_min,
+        cosine_mean=bundle.cosine_mean,
+        recipe=bundle.recipe,
+    )
+
+
+def _unpacked(document: Document, number: int, text: str, lock: _Lock) -> tuple[float, ...]:
+    try:
+        vector = unpack(text)
+    except ValueError as error:
+        message = f"not base64 of half-precision floats: {error}"
+        raise SpecError([document.problem(("probes", number, "vector"), message, _again(lock.name))]) from error
+    if len(vector) != lock.dimension:
+        message = f"{len(vector)} numbers, but dimension is {lock.dimension}"
+        raise SpecError([document.problem(("probes", number, "vector"), message, _again(lock.name))])
+    return vector
+
+
+def _again(name: str) -> str:
+    return f"write it anew: osform model export {name} --update-lock"

@@ -1,0 +1,58 @@
+"""pydantic's complaints as Problems: file and line, what was found, what is expected, and the nearest known key."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from osform.core.document import Document
+from osform.errors import Problem
+
+
+def problems_of(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Every mistake that ``model`` found in ``document``, placed at its line."""
+    return [_problem(document, dict(detail), model) for detail in error.errors(include_url=False)]
+
+
+def _problem(document: Document, detail: dict[str, Any], model: type[BaseModel]) -> Problem:
+    path = tuple(part for part in detail["loc"] if part != "[key]")
+    match detail["type"]:
+        case "extra_forbidden":
+            known = sorted(_fields(model, path[:-1]))
+            near = get_close_matches(str(path[-1]), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+            return document.problem(path, f"unknown key {path[-1]!r}", hint)
+        case "missing":
+            return document.problem(path, "missing")
+        case "model_type":
+            return document.problem(path, f"{_shown(detail['input'])}, expected a mapping")
+        case "literal_error":
+            return document.problem(path, f"{_shown(detail['input'])}, expected {detail['ctx']['expected']}")
+        case _:
+            return document.problem(path, f"{_shown(detail['input'])}: {detail['msg'].lower()}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> set[str]:
+    """The keys that a mapping at ``path`` may have."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        inner = _model_in(model.model_fields[part].annotation)
+        if inner is None:
+            return set()
+        model = inner
+    return set(model.model_fields) | {field.alias for field in model.model_fields.values() if field.alias}
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic model inside ``list[Model]``, ``Model | None`` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
