@@ -1,0 +1,77 @@
+"""What a local cluster is asked to be: how many nodes, on which ports, with how much heap."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from osform.errors import LocalClusterError
+from osform.local.releases import DEFAULT_VERSION
+
+TRANSPORT_OFFSET = 100
+"""Distance from a node's HTTP port to its transport port; OpenSearch's own defaults, 9200 and 9300, have it too."""
+
+HEAP = re.compile(r"([1-9][0-9]*)([mg])")
+SMALLEST_HEAP = 256 << 20
+
+
+@dataclass(frozen=True)
+class Node:
+    """One process of the cluster. The name is the folder's, the node's own, and the word after ``--node``."""
+
+    name: str
+    roles: tuple[str, ...]
+    http_port: int
+
+    @property
+    def transport_port(self) -> int:
+        return self.http_port + TRANSPORT_OFFSET
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A cluster as it was asked for."""
+
+    name: str = "default"
+    version: str = DEFAULT_VERSION
+    port: int = 9200
+    single: bool = False
+    heap: str = "1g"
+
+    def __post_init__(self) -> None:
+        if not 1024 <= self.port <= 65535 - TRANSPORT_OFFSET - 1:
+            raise LocalClusterError(
+                f"port {self.port} can't be used", hint=f"choose one from 1024 to {65535 - TRANSPORT_OFFSET - 1}"
+            )
+        if self.heap_bytes < SMALLEST_HEAP:
+            raise LocalClusterError(f"a heap of {self.heap} is too small for a node", hint="give at least 256m")
+
+    @property
+    def cluster_name(self) -> str:
+        """``cluster.name`` of OpenSearch."""
+        return f"osform-{self.name}"
+
+    @property
+    def heap_bytes(self) -> int:
+        match = HEAP.fullmatch(self.heap)
+        if match is None:
+            raise LocalClusterError(f"{self.heap!r} is no heap size", hint="write it like 1g or 768m")
+        return int(match[1]) << {"m": 20, "g": 30}[match[2]]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The data node first: the cluster's URL is its own."""
+        if self.single:
+            return (Node("data", ("cluster_manager", "data", "ingest", "ml"), self.port),)
+        return (
+            Node("data", ("cluster_manager", "data", "ingest"), self.port),
+            Node("ml", ("ml",), self.port + 1),
+        )
+
+    @property
+    def url(self) -> str:
+        return self.nodes[0].url

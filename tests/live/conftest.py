@@ -1,0 +1,44 @@
+"""Tests against a real OpenSearch, which the suite starts once: a data node and a dedicated ML node.
+
+``OSFORM_KEEP_TEST_CLUSTER=1`` takes a cluster that runs as it is and leaves it running, so that the next run is quick.
+``OSFORM_TEST_CLUSTER=name:port`` chooses another one, for two suites at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from osform.flows import local_cluster
+from osform.local import running_url
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture(scope="session")
+def live_name() -> str:
+    """The name of the suite's own local cluster."""
+    return os.environ.get("OSFORM_TEST_CLUSTER", "osform-tests:9270").partition(":")[0]
+
+
+@pytest.fixture(scope="session")
+def live_url(live_name: str) -> Iterator[str]:
+    """The URL of a two-node cluster, empty unless it was kept from an earlier run."""
+    keep = os.environ.get("OSFORM_KEEP_TEST_CLUSTER") == "1"
+    port = int(os.environ.get("OSFORM_TEST_CLUSTER", "").partition(":")[2] or 9270)
+    if not keep or running_url(live_name) is None:
+        local_cluster.down(live_name, purge=True)
+    status = local_cluster.up(live_name, local_cluster.Asked(port=port, single=False))
+    assert status.spec is not None
+    yield status.spec.url
+    if not keep:
+        local_cluster.down(live_name, purge=True)
