@@ -1,0 +1,189 @@
+"""``osform ingest`` and ``osform search``: documents in, answers out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from osform.cli.console import reporting
+from osform.cli.options import cluster_option, connected, format_option
+
+if TYPE_CHECKING:
+    from osform.cluster.queries import Hit, Mode
+    from osform.flows.ingesting import Ingested
+    from osform.flows.searching import Searched
+
+SOME_FAILED = 3
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--into", "alias", metavar="ALIAS", required=True, help="The alias to write through.")
+@click.option(
+    "--id", "id_field", metavar="FIELD", help="The field that holds a document's id. [default: _id, id, or a hash]"
+)
+@click.option("--dead-letter", metavar="FILE", type=click.Path(path_type=Path), help="Where documents go that fail.")
+@click.option(
+    "--batch",
+    metavar="N",
+    type=click.IntRange(1, 10_000),
+    default=200,
+    show_default=True,
+    help="Documents a bulk request.",
+)
+@click.option(
+    "--clients", metavar="N", type=click.IntRange(1, 16), default=2, show_default=True, help="Bulk requests at a time."
+)
+@click.option(
+    "--patience",
+    metavar="SECONDS",
+    type=click.FloatRange(1),
+    default=300,
+    show_default=True,
+    help="How long to go on while the cluster takes nothing.",
+)
+@cluster_option
+@format_option()
+def ingest(
+    files: tuple[str, ...],
+    alias: str,
+    id_field: str | None,
+    dead_letter: Path | None,
+    batch: int,
+    clients: int,
+    patience: float,
+    cluster_url: str | None,
+    format: str,
+) -> int:
+    """Index the documents of JSON Lines files ("-" is standard input); the cluster makes their vectors.
+
+    Sending the same file again changes nothing. Documents that fail are kept in a dead-letter file, which can be given
+    to `osform ingest` as it is once the cause is gone. Exit status 3 says that there are some.
+    """
+    from osform.flows.ingesting import Pace
+    from osform.flows.ingesting import ingest as run
+
+    letters = dead_letter or Path(f"{alias}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dead-letter.jsonl")
+    pace = Pace(count=batch, clients=clients, patience=patience)
+    with connected(cluster_url) as cluster, reporting() as report:
+        done = run(cluster, alias, files, dead_letter=letters, id_field=id_field, pace=pace, report=report)
+    click.echo(json.dumps(ingested_json(done)) if format == "json" else ingested_text(done))
+    return SOME_FAILED if done.failed else 0
+
+
+def ingested_json(done: Ingested) -> dict[str, Any]:
+    """The figures of an ingest, for programs."""
+    return {
+        "alias": done.alias,
+        "read": done.read,
+        "indexed": done.indexed,
+        "created": done.created,
+        "failed": done.failed,
+        "repeated": done.repeated,
+        "retries": done.retries,
+        "seconds": round(done.seconds, 3),
+        "docs_per_second": round(done.docs_per_second, 1),
+        "without_text": dict(done.without_text),
+        "dead_letter": str(done.dead_letter) if done.dead_letter else None,
+    }
+
+
+def ingested_text(done: Ingested) -> str:
+    """The figures of an ingest, for a person."""
+    pace = f"{done.seconds:.1f} s, {done.docs_per_second:.0f} documents a second"
+    text = f"{done.indexed} of {done.read} documents are in {done.alias} ({pace})"
+    if done.repeated:
+        text += f"\n{done.repeated} were in the files twice, word for word"
+    if done.failed:
+        text += f"\n{done.failed} failed; once the cause is gone: osform ingest {done.dead_letter} --into {done.alias}"
+    return text
+
+
+@click.command()
+@click.argument("alias")
+@click.argument("text")
+@click.option(
+    "--mode",
+    type=click.Choice(["lexical", "semantic", "hybrid"]),
+    help="By words, by meaning, or both. [default: the most that the alias has]",
+)
+@click.option("--field", metavar="FIELD", help="The text or vector field to search, where there are several.")
+@click.option(
+    "--size",
+    "--k",
+    "-k",
+    "size",
+    metavar="N",
+    type=click.IntRange(1, 1_000),
+    default=10,
+    show_default=True,
+    help="Documents to find.",
+)
+@click.option("--pipeline", metavar="NAME", help="The search pipeline. [default: the index's own]")
+@cluster_option
+@format_option()
+def search(
+    alias: str,
+    text: str,
+    mode: Mode | None,
+    field: str | None,
+    size: int,
+    pipeline: str | None,
+    cluster_url: str | None,
+    format: str,
+) -> None:
+    """Search ALIAS for TEXT. Fields, model and search pipeline are read from the cluster."""
+    from osform.flows.searching import search as run
+
+    with connected(cluster_url) as cluster:
+        answer = run(cluster, alias, text, mode=mode, field=field, size=size, pipeline=pipeline)
+    if format == "json":
+        click.echo(json.dumps(searched_json(answer), ensure_ascii=False))
+    elif not answer.found.hits:
+        click.echo("nothing was found", err=True)
+    elif sys.stdout.isatty():
+        _draw(answer)
+    else:
+        for line in plain_lines(answer):
+            click.echo(line)
+
+
+def searched_json(answer: Searched) -> dict[str, Any]:
+    """What was found, for programs."""
+    hits = [{"id": hit.id, "score": hit.score, "source": hit.source} for hit in answer.found.hits]
+    return {"took_ms": answer.found.took_ms, "mode": answer.mode, "hits": hits}
+
+
+def plain_lines(answer: Searched) -> Iterable[str]:
+    """What was found, a line each: score, id and text, with a tab between them."""
+    for hit in answer.found.hits:
+        yield f"{hit.score:.4f}\t{hit.id}\t{text_of(hit, answer)}"
+
+
+def text_of(hit: Hit, answer: Searched) -> str:
+    """The text to show of a document, on one line: what is embedded, else its text fields, else all of it."""
+    fields = [one.text for one in answer.target.embeddings] or list(answer.target.text_fields)
+    texts = [str(hit.source[field]) for field in fields if hit.source.get(field)]
+    return " ".join(" | ".join(texts or [json.dumps(hit.source, ensure_ascii=False)]).split())
+
+
+def _draw(answer: Searched) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("score", justify="right")
+    table.add_column("id", style="cyan", max_width=40, no_wrap=True)
+    table.add_column("text", max_width=100, no_wrap=True)
+    for hit in answer.found.hits:
+        table.add_row(f"{hit.score:.3f}", Text(hit.id), Text(text_of(hit, answer)))
+    console = Console()
+    console.print(table)
+    console.print(f"{len(answer.found.hits)} found, {answer.mode}, {answer.found.took_ms} ms", style="dim")

@@ -1,0 +1,58 @@
+"""Options that several commands have in common, as decorators."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from osform.errors import InputError
+
+if TYPE_CHECKING:
+    from osform.cluster.client import Cluster
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def cluster_option(command: Command) -> Command:
+    """``--cluster URL``, as the argument ``cluster_url``: a URL or None; ``connected`` takes it from there."""
+    return click.option(
+        "--cluster",
+        "cluster_url",
+        metavar="URL",
+        help="The OpenSearch to work with. [default: OSFORM_CLUSTER, else the local cluster]",
+    )(command)
+
+
+def format_option(*more: str) -> Callable[[Command], Command]:
+    """``--format text|json``, and what ``more`` names, as the argument ``format``."""
+    return click.option(
+        "--format", "format", type=click.Choice(["text", "json", *more]), default="text", show_default=True,
+        help="How the result is written to standard output.",
+    )  # fmt: skip
+
+
+@contextmanager
+def connected(cluster_url: str | None) -> Iterator[Cluster]:
+    """The cluster that the options and the environment name. Raises InputError where none does."""
+    from osform.cluster.client import Cluster
+
+    cluster = Cluster(_resolved(cluster_url))
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def _resolved(cluster_url: str | None) -> str:
+    from osform.local import running_url
+
+    url = cluster_url or os.environ.get("OSFORM_CLUSTER") or running_url()
+    if not url:
+        raise InputError(
+            "no cluster is named, and none runs on this machine", hint="osform cluster up, or --cluster URL"
+        )
+    return url if "://" in url else f"http://{url}"

@@ -1,0 +1,124 @@
+"""What stands behind a name that users write to and search: read from the cluster itself, in two requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from osform.cluster.client import Cluster
+from osform.core.request import Request
+from osform.errors import InputError, NotReady, RequestFailed
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A text field, the vector field that the ingest pipeline makes from it, and the model that does it."""
+
+    text: str
+    vector: str
+    model_id: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """An alias, or an index, as searches and writes need to know it. Fields inside objects are named ``outer.inner``.
+
+    ``write_index`` is None where the name is not an alias, or an alias of several indices without a write index.
+    """
+
+    name: str
+    indices: tuple[str, ...]
+    write_index: str | None
+    text_fields: tuple[str, ...]
+    vector_fields: tuple[str, ...]
+    embeddings: tuple[Embedding, ...]
+    search_pipeline: str | None
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether the name stands for an index of another name."""
+        return self.name not in self.indices
+
+
+def describe(cluster: Cluster, name: str) -> Target:
+    """Read what is behind an alias or index: its fields, how its vectors are made, its search pipeline.
+
+    Raises InputError for what can't be one name, NotReady where nothing of that name is there.
+    """
+    if not name or name.startswith(("_", "-", "+")) or any(letter in name for letter in '*?,/\\<>|# "'):
+        raise InputError(f"{name!r} is not the name of an alias or index")
+    try:
+        found = cluster.send(Request("GET", f"/{quote(name, safe='')}", params={"flat_settings": "true"}))
+    except RequestFailed as error:
+        if error.status != 404:
+            raise
+        raise NotReady(
+            f"there is no alias {name!r} on {cluster.url}",
+            hint="osform apply makes what the files ask for; is it the right cluster?",
+        ) from error
+    settings = {index: body.get("settings", {}) for index, body in found.items()}
+    pipelines = {
+        value for each in settings.values() if (value := each.get("index.default_pipeline", "_none")) != "_none"
+    }
+    fields = {path: body for each in found.values() for path, body in _fields(each.get("mappings", {}))}
+    vectors = tuple(sorted(path for path, body in fields.items() if body.get("type") == "knn_vector"))
+    searches = {each.get("index.search.default_pipeline", "_none") for each in settings.values()} - {"_none"}
+    return Target(
+        name=name,
+        indices=tuple(sorted(found)),
+        write_index=_write_index(name, found),
+        text_fields=tuple(sorted(path for path, body in fields.items() if body.get("type") == "text")),
+        vector_fields=vectors,
+        embeddings=_embeddings(cluster, sorted(pipelines), vectors),
+        search_pipeline=searches.pop() if len(searches) == 1 else None,
+    )
+
+
+def _write_index(name: str, found: Mapping[str, Any]) -> str | None:
+    if name in found:
+        return None
+    if len(found) == 1:
+        return next(iter(found))
+    return next((index for index, body in found.items() if body["aliases"].get(name, {}).get("is_write_index")), None)
+
+
+def _fields(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, body in mapping.get("properties", {}).items():
+        yield prefix + name, body
+        yield from _fields(body, f"{prefix}{name}.")
+
+
+def _embeddings(cluster: Cluster, pipelines: list[str], vectors: tuple[str, ...]) -> tuple[Embedding, ...]:
+    if not pipelines:
+        return ()
+    try:
+        names = ",".join(quote(name, safe="") for name in pipelines)
+        bodies = cluster.send(Request("GET", f"/_ingest/pipeline/{names}"))
+    except RequestFailed as error:
+        if error.status != 404:
+            raise
+        return ()
+    found = {
+        Embedding(text, _as_mapped(text, vector, vectors), str(processor.get("model_id", "")))
+        for body in bodies.values()
+        for each in body.get("processors", [])
+        if (processor := each.get("text_embedding"))
+        for text, vector in _pairs(processor.get("field_map", {}))
+    }
+    return tuple(sorted(found, key=lambda one: (one.vector, one.text, one.model_id)))
+
+
+def _pairs(field_map: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for text, target in field_map.items():
+        if isinstance(target, dict):
+            yield from _pairs(target, f"{prefix}{text}.")
+        elif isinstance(target, str):
+            yield prefix + text, prefix + target
+
+
+def _as_mapped(text: str, vector: str, vectors: tuple[str, ...]) -> str:
+    """The vector field as the mapping has it: in ``{"a.b": "c"}`` the processor puts ``c`` beside ``b``."""
+    beside = ".".join([*text.split(".")[:-1], vector])
+    return beside if vector not in vectors and beside in vectors else vector

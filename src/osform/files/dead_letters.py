@@ -1,0 +1,63 @@
+"""The dead-letter file: documents that were not indexed, each with its reason, one JSON object a line.
+
+    {"_dead_letter": {"reason": "...", "file": "photos.jsonl", "line": 12}, "_id": "p12", "document": {...}}
+
+``text`` stands in the place of ``document`` where the line was none. ``osform ingest`` reads such a file as it is
+(``osform.files.documents`` takes the document out again), so that once the cause is gone, the file is simply replayed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from osform.core.rows import Rejected
+from osform.errors import InputError
+from osform.files.documents import WRAPPER
+
+
+class DeadLetters:
+    """A dead-letter file, which is made when the first document comes in; ``count`` says how many did."""
+
+    def __init__(self, path: Path) -> None:
+        """Raise InputError where the file is already there or its folder can't be written to."""
+        folder = path.parent
+        if path.exists():
+            raise InputError(f"{path} is there already", hint="replay or remove it, or give another --dead-letter FILE")
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise InputError(f"{folder} is no folder that can be written to", hint="give another --dead-letter FILE")
+        self.path = path
+        self.count = 0
+        self._stream: IO[str] | None = None
+
+    def add(self, rejected: Rejected) -> None:
+        """Write one document down, at once: a run that is killed has lost none."""
+        if self._stream is None:
+            # A lone surrogate can't be written as UTF-8; escaped with a backslash it is JSON as well.
+            self._stream = self.path.open("x", encoding="utf-8", errors="backslashreplace", newline="\n")
+        self._stream.write(json.dumps(wrapped(rejected), ensure_ascii=False) + "\n")
+        self._stream.flush()
+        self.count += 1
+
+    def __enter__(self) -> DeadLetters:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+
+def wrapped(rejected: Rejected) -> dict[str, Any]:
+    """A rejected document as it stands in the file."""
+    place = rejected.place
+    line: dict[str, Any] = {WRAPPER: {"reason": rejected.reason, "file": place.file, "line": place.line}}
+    if rejected.id is not None:
+        line["_id"] = rejected.id
+    if rejected.document is not None:
+        return {**line, "document": rejected.document}
+    return {**line, "text": rejected.text, **({"cut": True} if rejected.cut else {})}

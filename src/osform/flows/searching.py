@@ -1,0 +1,42 @@
+"""Search: a text, an alias, and the documents that answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from osform.cluster.client import Cluster
+from osform.cluster.queries import Found, Mode, default_mode, run, search_request
+from osform.cluster.targets import Target, describe
+from osform.errors import InputError
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What was found, and how it was looked for."""
+
+    found: Found
+    mode: Mode
+    target: Target
+
+
+def search(
+    cluster: Cluster,
+    alias: str,
+    text: str,
+    *,
+    mode: Mode | None = None,
+    field: str | None = None,
+    size: int = 10,
+    pipeline: str | None = None,
+) -> Searched:
+    """Find at most ``size`` documents for ``text``; fields, model and search pipeline are read from the cluster.
+
+    Without a ``mode``: hybrid where a search pipeline is there for it, else semantic, else lexical. Raises InputError
+    for a question that can't be asked of this alias, NotReady where the alias is missing or its model isn't deployed.
+    """
+    if not text.strip():
+        raise InputError("there is nothing to search for: the text is empty")
+    target = describe(cluster, alias)
+    mode = mode or default_mode(target, pipeline)
+    request = search_request(target, text, mode, field=field, size=size, pipeline=pipeline)
+    return Searched(run(cluster, request), mode, target)
