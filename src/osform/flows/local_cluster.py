@@ -218,7 +218,12 @@ def _start(
     installed = _installed(host, wanted, here, java, report)
     machine.check_disk(place.root, 500 << 20, "a local cluster")
     if (free := shutil.disk_usage(place.root).free) < machine.FOR_DATA:
-        report(Warned(f"{place.root} has {free / machine.GIB:.1f} GB free: OpenSearch makes no new indices below 2 GB"))
+        report(
+            Warned(
+                f"{place.root} has {free / machine.GIB:.1f} GB free: ML Commons takes no models below 1 GB, "
+                "and below 0.5 GB OpenSearch makes all indices read-only"
+            )
+        )
     running = dict(running)
     state.save(place.state, State(spec, running))
     for node in absent:

@@ -25,6 +25,8 @@ class Health:
     nodes: tuple[NodeHealth, ...]
     initializing: int
     delayed: int
+    ml_ready: bool
+    """Whether ML Commons has its configuration index, which it makes some seconds after the first start."""
 
     def serves(self, expected: set[str]) -> bool:
         """Whether these nodes, and the ML role among them, are in and every primary shard is at work.
@@ -35,6 +37,7 @@ class Health:
             self.status in ("green", "yellow")
             and self.initializing == 0
             and self.delayed == 0
+            and self.ml_ready
             and expected <= {node.name for node in self.nodes}
             and any("ml" in node.roles for node in self.nodes)
         )
@@ -55,13 +58,15 @@ def probe(url: str, *, timeout: float = 5.0) -> Health | None:
         try:
             health = get("/_cluster/health?timeout=2s")
             stats = get("/_nodes/stats/jvm?filter_path=nodes.*.name,nodes.*.roles,nodes.*.jvm.mem.heap_*_in_bytes")
-            return read(health, stats)
+            # Its health is an error for as long as there is no such index.
+            ml = session.get(f"{url}/_cluster/health/.plugins-ml-config?timeout=1s", timeout=timeout)
+            return read(health, stats, ml_ready=ml.ok and ml.json()["status"] != "red")
         except (requests.RequestException, ValueError, KeyError, TypeError):
             return None
 
 
-def read(health: Any, stats: Any) -> Health:
-    """The two answers as one value."""
+def read(health: Any, stats: Any, *, ml_ready: bool) -> Health:
+    """The answers as one value."""
     nodes = [
         NodeHealth(
             node["name"],
@@ -77,4 +82,5 @@ def read(health: Any, stats: Any) -> Health:
         nodes=tuple(sorted(nodes, key=lambda node: node.name)),
         initializing=health["initializing_shards"],
         delayed=health["delayed_unassigned_shards"],
+        ml_ready=ml_ready,
     )

@@ -17,7 +17,7 @@ BESIDE_HEAP = 512 << 20
 """What a node takes beside its heap: the JVM's own, buffers, libtorch and a small model."""
 
 FOR_DATA = 2 * GIB
-"""Free disk that a cluster should find; below it, the lowest watermark keeps new indices off."""
+"""Free disk, in bytes, that a cluster should find; with less, osform warns of what OpenSearch is going to do."""
 
 
 @dataclass(frozen=True)
