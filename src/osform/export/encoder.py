@@ -1,0 +1,122 @@
+"""A sentence-transformers model, loaded and checked for what an ML node can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from osform.core.models import SERVER_MAX_LENGTH
+from osform.errors import ExportError
+from osform.export.jobs import Job
+
+if TYPE_CHECKING:
+    import numpy
+    from sentence_transformers import SentenceTransformer
+
+# sentence-transformers' similarity functions, as k-NN calls them.
+SPACES = {"cosine": "cosinesimil", "dot": "innerproduct", "euclidean": "l2", "manhattan": "l1"}
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A model in memory, in fp32, and the number of tokens that it reads of a text."""
+
+    model: SentenceTransformer
+    max_length: int
+
+    @property
+    def model_type(self) -> str:
+        """The architecture as transformers calls it: ``bert``, ``roberta``, ``mpnet`` ..."""
+        return str(self.model[0].auto_model.config.model_type)
+
+    @property
+    def space_type(self) -> str:
+        """The k-NN space that suits the similarity that the model was trained for."""
+        return SPACES[str(self.model.similarity_fn_name)]
+
+    @property
+    def backend_tokenizer(self) -> Any:
+        """The tokenizer as ``tokenizers`` knows it, with whatever transformers changed in it."""
+        return self.model.tokenizer.backend_tokenizer
+
+    def encode(self, texts: Sequence[str]) -> list[numpy.ndarray[Any, Any]]:
+        """sentence-transformers' own vectors of shape (dimension,), each text by itself as on the server."""
+        return [self.model.encode([text], batch_size=1, show_progress_bar=False)[0] for text in texts]
+
+
+def load(job: Job, *, attention: str | None = None) -> Encoder:
+    """Load the job's source; ``attention`` is transformers' implementation, None for its own choice.
+
+    Raises ExportError for a source that can't be loaded, or that the server could not serve truthfully.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    folder = Path(job.source)
+    options = {"attn_implementation": attention} if attention else {}
+    try:
+        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs=options)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:  # what its loader raises for bad folders
+        raise ExportError(f"sentence-transformers can't load {folder}: {error}") from error
+    model = model.float().eval().requires_grad_(False)
+    if not hasattr(model[0], "auto_model") or not getattr(model.tokenizer, "is_fast", False):
+        raise ExportError(f"{folder}: expected a transformer with a tokenizer.json, found {type(model[0]).__name__}")
+    if model.default_prompt_name and model.prompts.get(model.default_prompt_name):
+        raise ExportError(
+            f"{folder}: the model puts the prompt {model.default_prompt_name!r} before a text, the server none",
+            hint="only models without a default prompt can be exported",
+        )
+    _pool(model, job)
+    return Encoder(model, _limit(model, job))
+
+
+def _pool(model: SentenceTransformer, job: Job) -> None:
+    """Take pooling from model.yaml where the source says nothing of it; else both have to say the same."""
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+
+    if not (Path(job.source) / "modules.json").is_file():
+        if job.pooling is None:
+            raise ExportError(
+                f"{job.source} has no modules.json, so nothing says how token vectors become one",
+                hint="write it into model.yaml: `pooling: mean` (or cls, max) and `normalize: true` or false",
+            )
+        model[1] = Pooling(model[1].embedding_dimension, job.pooling)
+        if job.normalize:
+            model.append(Normalize())
+        return
+    modes = [module.pooling_mode for module in model if isinstance(module, Pooling)]
+    normalizes = any(isinstance(module, Normalize) for module in model)
+    mode = modes[0] if modes else None
+    for key, asked, found in (("pooling", job.pooling, mode), ("normalize", job.normalize, normalizes)):
+        if asked is not None and asked != found:
+            raise ExportError(
+                f"model.yaml says {key}: {asked}, the source's modules.json {found}", hint=f"leave {key} out"
+            )
+
+
+def _limit(model: SentenceTransformer, job: Job) -> int:
+    """Tokens that the model reads: model.yaml's number, else the source's own, as far as the server goes along."""
+    own = min((int(n) for n in (model.max_seq_length, _positions(model)) if n is not None and n < 10**6), default=None)
+    if job.max_length is not None and own is not None and job.max_length > own:
+        raise ExportError(f"model.yaml says max_length: {job.max_length}, but the source reads {own} tokens at most")
+    limit = job.max_length or own
+    if limit is None or limit > SERVER_MAX_LENGTH:
+        found = "no limit" if limit is None else f"up to {limit} tokens"
+        raise ExportError(
+            f"the source reads {found} of a text, ML Commons {SERVER_MAX_LENGTH} at most",
+            hint=f"accept it in model.yaml: `max_length: {SERVER_MAX_LENGTH}`",
+        )
+    model.max_seq_length = limit
+    return limit
+
+
+def _positions(model: SentenceTransformer) -> int | None:
+    """Positions that the architecture has room for; the RoBERTa family uses some of them for itself."""
+    config = model[0].auto_model.config
+    count = getattr(config, "max_position_embeddings", None)
+    if count is None or count < 0:
+        return None
+    table = getattr(getattr(model[0].auto_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return int(count) - (padding + 1 if padding is not None else 0)

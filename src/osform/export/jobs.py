@@ -1,0 +1,118 @@
+"""Export and comparison run in a process of their own; this is its caller, and the values that go between.
+
+A fresh process, for three reasons: torch numbers the classes that it traces, so a second trace in one process has other
+bytes than the first; its environment (no network, no thread pool of the tokenizers) leaves the caller's alone; and the
+caller needs no torch. Job and answer are JSON, a line each, with events in between.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
+from osform.core.models import Format, Precision
+from osform.errors import ExportError, MissingExtra
+
+EVENTS = {kind.__name__: kind for kind in (Note, Warned, Begun, Advanced, Ended)}
+# The weights are on this machine when the job starts, so nothing may go looking for them on the network; and forking
+# tokenizers only warn about themselves.
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONHASHSEED": "0",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """Make a bundle at the path ``bundle`` (``make``), or take the one that is there; then compare it with its source.
+
+    ``source`` is a folder, ``texts`` are what is compared. ``model_config`` is that of the lock where nothing is made.
+    The rest is what model.yaml says, None where the source decides.
+    """
+
+    source: str
+    format: Format
+    precision: Precision
+    bundle: str
+    texts: tuple[str, ...]
+    make: bool
+    model_config: Mapping[str, Any] = field(default_factory=dict)
+    pooling: str | None = None
+    normalize: bool | None = None
+    max_length: int | None = None
+    space_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the process found. ``vectors`` are the source's own for ``texts``, ``cosines`` compare the bundle's to them.
+
+    ``cosines`` has two more at its end, for the empty text and for one beyond the limit, which are always compared.
+    """
+
+    dimension: int
+    max_length: int
+    space_type: str
+    function_name: str
+    model_config: Mapping[str, Any]
+    recipe: Mapping[str, str]
+    cosines: tuple[float, ...]
+    vectors: tuple[tuple[float, ...], ...]
+
+
+def run(job: Job, report: Report, environment: Mapping[str, str]) -> Answer:
+    """Carry out a job in a fresh process.
+
+    Raises MissingExtra where torch and the like aren't installed, and ExportError for everything else.
+    """
+    command = [sys.executable, "-P", "-m", "osform.export.worker"]  # -P: the working directory can shadow no module
+    answer: Answer | None = None
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as chatter,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=chatter,
+            text=True,
+            encoding="utf-8",
+            env={**environment, **ENVIRONMENT},
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            json.dump(asdict(job), process.stdin)
+            process.stdin.close()
+            for line in process.stdout:
+                answer = _take(json.loads(line), report) or answer
+            status = process.wait()
+        finally:
+            process.kill()  # where the caller was interrupted; after an ordinary end it does nothing
+        if status or answer is None:
+            chatter.seek(0)
+            last = chatter.read().strip().splitlines()[-12:]
+            raise ExportError("\n".join([f"the export process ended with status {status}:", *last]))
+    return answer
+
+
+def _take(message: dict[str, Any], report: Report) -> Answer | None:
+    match message:
+        case {"event": name, "values": values}:
+            report(EVENTS[name](**values))
+        case {"error": text, "hint": hint}:
+            raise ExportError(text, hint=hint)
+        case {"missing": name, "reason": reason}:
+            raise MissingExtra("export", "exporting or comparing a model", ImportError(reason, name=name))
+        case {"answer": values}:
+            vectors = tuple(tuple(vector) for vector in values.pop("vectors"))
+            return Answer(**{**values, "cosines": tuple(values["cosines"]), "vectors": vectors})
+    return None

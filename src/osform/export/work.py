@@ -1,0 +1,108 @@
+"""What happens in the export's process: load the source, make the bundle, run it as the server would, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from osform.core.events import Advanced, Begun, Ended, Note, Report
+from osform.errors import ExportError
+from osform.export import encoder, onnx_graph, torch_script
+from osform.export.encoder import Encoder
+from osform.export.jobs import Answer, Job
+from osform.export.server import MODEL_FILES, serve
+from osform.export.zips import write_zip
+
+if TYPE_CHECKING:
+    import numpy
+
+RECIPE = "1"  # goes up when osform changes what it does to a model, so that a lock can say why bytes differ
+PACKAGES = {
+    "torch_script": ("sentence-transformers", "tokenizers", "torch", "transformers"),
+    "onnx": ("onnx", "sentence-transformers", "tokenizers", "torch", "transformers"),
+}
+FUNCTION_NAME = "TEXT_EMBEDDING"
+
+
+def carry_out(job: Job, report: Report) -> Answer:
+    """Do the job and return what was measured. Raises ExportError for what can't be exported or run."""
+    report(Note(f"loading {job.source}"))
+    reference = encoder.load(job)
+    model_config = job.model_config
+    if job.make:
+        report(Note(f"making {job.format} {job.precision}"))
+        # Eager attention: the operator that replaces it is unknown to the libtorch of OpenSearch 2.x.
+        _write_bundle(job, encoder.load(job, attention="eager"))
+    texts = (*job.texts, "", "one word after another " * reference.max_length)
+    expected = reference.encode(texts)
+    if job.make:
+        model_config = _model_config(job, reference, dimension=len(expected[0]))
+    answer = serve(Path(job.bundle), job.format, model_config)
+    task = f"comparing {job.format} {job.precision} with its source"
+    report(Begun(task, len(texts)))
+    cosines = []
+    for done, (text, vector) in enumerate(zip(texts, expected, strict=True), start=1):
+        cosines.append(_cosine(vector, answer(text)))
+        report(Advanced(task, done, len(texts)))
+    report(Ended(task))
+    return Answer(
+        dimension=len(expected[0]),
+        max_length=reference.max_length,
+        space_type=job.space_type or reference.space_type,
+        function_name=FUNCTION_NAME,
+        model_config=model_config,
+        recipe=_recipe(job),
+        cosines=tuple(cosines),
+        vectors=tuple(tuple(float(x) for x in vector) for vector in expected[: len(job.texts)]),
+    )
+
+
+def _write_bundle(job: Job, model: Encoder) -> None:
+    content = torch_script.make(model) if job.format == "torch_script" else onnx_graph.make(model)
+    write_zip(job.bundle, [(MODEL_FILES[job.format], content), ("tokenizer.json", _tokenizer_json(model))])
+
+
+def _tokenizer_json(model: Encoder) -> bytes:
+    """The tokenizer as sentence-transformers uses it, cut at the model's own limit, and without padding.
+
+    The server obeys this file alone. all-MiniLM-L6-v2 ships a limit of 128 in it, while the model reads 256.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(model.backend_tokenizer.to_str())
+    tokenizer.enable_truncation(model.max_length, direction=model.model.tokenizer.truncation_side)
+    tokenizer.no_padding()
+    return bytes(tokenizer.to_str().encode("utf-8"))
+
+
+def _model_config(job: Job, model: Encoder, dimension: int) -> Mapping[str, Any]:
+    """The register API's ``model_config``, in words that every server version understands."""
+    config = {
+        "model_type": model.model_type,
+        "embedding_dimension": dimension,
+        "framework_type": "sentence_transformers",
+        "model_max_length": model.max_length,
+    }
+    if job.format == "onnx":
+        # The server always pools an ONNX output. The graph has pooled already, so its output has one row, and CLS takes
+        # the first row; MEAN fails on it, NONE is known from 3.6 on only and normalises along the wrong axis.
+        config |= {"pooling_mode": "CLS", "normalize_result": False}
+    return config
+
+
+def _recipe(job: Job) -> Mapping[str, str]:
+    versions = {package: version(package) for package in PACKAGES[job.format]}
+    opset = {"opset": str(onnx_graph.OPSET)} if job.format == "onnx" else {}
+    return {"osform-recipe": RECIPE, **versions, **opset}
+
+
+def _cosine(a: numpy.ndarray[Any, Any], b: numpy.ndarray[Any, Any]) -> float:
+    """The cosine of two vectors, in double precision. A shape that differs is an error, NaN stays NaN."""
+    import numpy
+
+    if a.shape != b.shape:
+        raise ExportError(f"the bundle answers with shape {b.shape}, its source with {a.shape}")
+    x, y = a.astype(numpy.float64), b.astype(numpy.float64)
+    return float(x @ y / (numpy.linalg.norm(x) * numpy.linalg.norm(y)))

@@ -1,0 +1,44 @@
+"""The process that an export runs in: a job on stdin, events and an answer on stdout, chatter on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import TextIO
+
+from osform.core.events import Event
+from osform.errors import OsformError
+from osform.export.jobs import Answer, Job
+
+
+def main() -> None:
+    """Carry out the job. Errors that osform raises on purpose are told to the caller, others end in a traceback."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
+        os.dup2(2, 1)  # libraries that print must not speak into the channel
+        values = json.load(sys.stdin)
+        job = Job(**{**values, "texts": tuple(values["texts"])})
+
+        def report(event: Event) -> None:
+            _tell(channel, {"event": type(event).__name__, "values": asdict(event)})
+
+        try:
+            from osform.export.work import carry_out
+
+            answer: Answer = carry_out(job, report)
+        except OsformError as error:
+            _tell(channel, {"error": error.message, "hint": error.hint})
+        except ImportError as error:
+            _tell(channel, {"missing": error.name, "reason": str(error)})
+        else:
+            _tell(channel, {"answer": asdict(answer)})
+
+
+def _tell(channel: TextIO, message: object) -> None:
+    channel.write(json.dumps(message) + "\n")
+    channel.flush()
+
+
+if __name__ == "__main__":
+    main()
