@@ -9,7 +9,7 @@ from typing import Any
 
 from osform.core.address import Address
 from osform.core.document import Document, Path
-from osform.core.models import ModelLock
+from osform.core.models import PackagedModel
 from osform.errors import Place, Problem
 
 
@@ -44,7 +44,7 @@ class StackSpec:
     environment: str
     variables: Mapping[str, Any]
     resources: Mapping[Address, Resource]
-    models: Mapping[str, ModelLock]
+    models: Mapping[str, PackagedModel]
     moved: Mapping[Address, Address] = field(default_factory=dict)
     bundles: str | None = None
     commit: str | None = None

@@ -92,7 +92,7 @@ def _compose(text: str, file: str) -> yaml.Node | None:
             return None
         root = loader.get_node()
         if loader.check_node():
-            line = loader.get_event().start_mark.line + 1
+            line = loader.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]  # PyYAML has no types
             problem = Problem(Place(file, line), "a second YAML document, expected one", hint="one resource a file")
             raise SpecError([problem])
         return root
@@ -107,7 +107,7 @@ def _compose(text: str, file: str) -> yaml.Node | None:
 def _refuse_anchors(text: str, file: str) -> None:
     problems = [
         Problem(
-            Place(file, event.start_mark.line + 1),
+            Place(file, event.start_mark.line + 1 if event.start_mark else None),
             "a YAML anchor, alias or tag, expected plain values",
             hint="what repeats belongs in a template (osform: template:)",
         )

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from osform.core.address import Address
 from osform.core.diff import Difference
 from osform.core.document import Path
-from osform.core.models import ModelLock
+from osform.core.models import PackagedModel
 from osform.core.request import Request
 
 Body = Mapping[str, Any]
@@ -28,11 +28,11 @@ class Finding:
 class Context:
     """What a body may depend on besides itself.
 
-    ``models`` are the locks by name. ``copies`` says for a pipeline's name under which names it is stored for the
-    physical indices that it serves. ``versions`` gives the number of an index's physical index.
+    ``models`` are the packaged models by name. ``copies`` says for a pipeline's name under which names it is stored
+    for the physical indices that it serves. ``versions`` gives the number of an index's physical index.
     """
 
-    models: Mapping[str, ModelLock] = field(default_factory=dict)
+    models: Mapping[str, PackagedModel] = field(default_factory=dict)
     copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
 
@@ -103,8 +103,8 @@ class Kind(Protocol):
     EVENTUAL: bool
     """Whether the kind is read through a search, which sees a write a moment later."""
 
-    def check(self, name: str, body: Body) -> Iterator[Finding]:
-        """Whatever is wrong with a body by itself. References in it may be unresolved text."""
+    def check(self, name: str, body: Body, context: Context) -> Iterator[Finding]:
+        """Whatever is wrong with a body by itself. Leaves may be Unknown or Secret, of whatever type they need be."""
 
     def expand(self, name: str, body: Body, context: Context) -> Body:
         """The body as the cluster will hold it: defaults that osform adds, physical names, settings flattened."""
@@ -127,8 +127,8 @@ class Kind(Protocol):
     def refusal(self, changed: Sequence[Difference], live: Live) -> str | None:
         """Why these differences can't be made in place, or None where they can."""
 
-    def create(self, name: str, asked: Body) -> Sequence[Step]:
-        """The steps that make the resource. ``asked`` is expanded and fully resolved."""
+    def create(self, name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
+        """The steps that make the resource. ``asked`` is expanded and resolved, ``ids`` are those of Wanted."""
 
     def update(self, name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
         """The steps that turn what is live into what is asked; leaves that nobody asked go back to ``recorded``."""

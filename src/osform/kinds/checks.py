@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from osform.core.document import Path
+from osform.core.values import Secret, Unknown
 from osform.kinds.base import Body, Finding
 
 _WORDS: Mapping[type, str] = {
@@ -32,15 +33,15 @@ def nearest(word: str, known: frozenset[str] | set[str] | Mapping[str, Any]) -> 
     return f"known: {', '.join(sorted(known))}" if known else ""
 
 
-def is_reference(value: Any) -> bool:
-    """Whether a value is text with a reference in it, whose type is known later."""
-    return isinstance(value, str) and "${" in value
+def open_ended(value: Any) -> bool:
+    """Whether a value is known only later, or is a secret: no check can say anything about it."""
+    return isinstance(value, Unknown | Secret)
 
 
 def typed(body: Body, types: Mapping[str, type | tuple[type, ...]], path: Path = ()) -> Iterator[Finding]:
-    """Keys of a mapping that have another type than expected; references are let through."""
+    """Keys of a mapping that have another type than expected; what is known later is let through."""
     for key, expected in types.items():
-        if key not in body or is_reference(body[key]):
+        if key not in body or open_ended(body[key]):
             continue
         kinds = expected if isinstance(expected, tuple) else (expected,)
         value = body[key]

@@ -18,7 +18,7 @@ OUTPUTS: frozenset[str] = frozenset()
 EVENTUAL = False
 
 
-def check(name: str, body: Body) -> Iterator[Finding]:
+def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     """Both parts are mappings."""
     yield from checks.typed(body, {"persistent": dict, "transient": dict})
 
@@ -68,7 +68,7 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return None
 
 
-def create(name: str, asked: Body) -> Sequence[Step]:
+def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """One request for all keys."""
     return [Send(Request("PUT", "/_cluster/settings", dict(asked)))]
 

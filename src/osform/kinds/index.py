@@ -33,7 +33,7 @@ def physical(name: str, version: int) -> str:
     return f"{name}-v{version}"
 
 
-def check(name: str, body: Body) -> Iterator[Finding]:
+def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     """The name, types, and what OpenSearch would refuse in a mapping."""
     yield from checks.named(name, "an index")
     yield from checks.typed(body, {"settings": dict, "mappings": dict, "aliases": dict})
@@ -74,7 +74,7 @@ def needs(body: Body) -> Iterator[Address]:
 
 def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
     """The indices by alias and by physical name, as many to a request as a request line holds."""
-    names = sorted({each for name, want in wanted.items() for each in (name, want.ids.get("index", name))})
+    names = sorted({each for name, want in wanted.items() for each in (name, _physical(want) or name)})
     batches: list[list[str]] = [[]]
     for name in names:
         if sum(len(quote(each)) + 1 for each in batches[-1]) + len(quote(name)) > _LONGEST_NAMES:
@@ -90,12 +90,17 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
     live: dict[str, Live] = {}
     for name, want in wanted.items():
         behind = [index for index, body in stored.items() if index == name or name in body.get("aliases", {})]
-        index = want.ids.get("index")
+        index = _physical(want)
         if index not in stored:
             index = next(iter(sorted(behind)), None)
         if index is not None:
             live[name] = Live(_body(name, index, stored[index]), {"index": index})
     return live
+
+
+def _physical(want: Wanted) -> str | None:
+    index = want.ids.get("index") or want.asked.get("index")
+    return str(index) if index else None
 
 
 def _body(name: str, index: str, stored: Mapping[str, Any]) -> Body:
@@ -130,7 +135,7 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return "; ".join(dict.fromkeys(reasons)) or None
 
 
-def create(name: str, asked: Body) -> Sequence[Step]:
+def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """One request makes the physical index together with its alias, so that no write slips in between."""
     aliases = {name: {}, **asked.get("aliases", {})}
     body = {"aliases": aliases, "settings": asked["settings"], "mappings": asked["mappings"]}

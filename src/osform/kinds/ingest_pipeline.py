@@ -29,7 +29,7 @@ _DEMANDS = {
 }
 
 
-def check(name: str, body: Body) -> Iterator[Finding]:
+def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     """Types, and the keys without which the server refuses a processor."""
     yield from checks.named(name, "a pipeline")
     yield from checks.required(body, ("processors",))
@@ -73,24 +73,24 @@ def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
 def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     """Another model under an index that has vectors would mix two models' vectors, with no error to show for it."""
     models = [d for d in changed if d.path and d.path[0] == "processors" and d.path[-1] in ("model_id", "field_map")]
-    if models and pipelines.copies(live):
+    if models and pipelines.copies(live.ids):
         return "another model or field map under an index that has vectors already needs a new index"
     return None
 
 
-def create(name: str, asked: Body) -> Sequence[Step]:
-    """Put it under its own name; copies follow with the indices that need them."""
-    return pipelines.put(BASE, [name], asked)
+def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
+    """Put it under its own name and those of its copies."""
+    return pipelines.put(BASE, [name, *pipelines.copies(ids)], asked)
 
 
 def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
     """Put it again, with its copies."""
-    return pipelines.put(BASE, [name, *pipelines.copies(live)], asked)
+    return pipelines.put(BASE, [name, *pipelines.copies(live.ids)], asked)
 
 
 def delete(name: str, live: Live) -> Sequence[Step]:
     """Delete the copies and then the pipeline itself."""
-    return [Send(Request("DELETE", pipelines.path(BASE, each))) for each in (*pipelines.copies(live), name)]
+    return [Send(Request("DELETE", pipelines.path(BASE, each))) for each in (*pipelines.copies(live.ids), name)]
 
 
 def outputs(name: str, live: Live) -> Mapping[str, Any]:

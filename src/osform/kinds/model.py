@@ -7,7 +7,7 @@ from typing import Any
 
 from osform.core.address import Address
 from osform.core.diff import Difference, differences
-from osform.core.models import FORMATS, PRECISIONS
+from osform.core.models import FORMATS, PRECISIONS, Bundle, ModelLock
 from osform.core.request import Request
 from osform.kinds import checks, ml
 from osform.kinds.base import (
@@ -29,6 +29,7 @@ KEPT = frozenset({"name", "description", "rate_limiter", "is_enabled", "interfac
 KEYS = KEPT | {"model", "format", "precision", "group"}
 OUTPUTS = frozenset({"model_id", "dimension", "max_length", "space_type", "sha256"})
 EVENTUAL = True
+DEFAULT_PRECISION = "fp32"
 
 _FROM_THE_LOCK = (
     "model_format",
@@ -39,22 +40,44 @@ _FROM_THE_LOCK = (
 )
 
 
-def check(name: str, body: Body) -> Iterator[Finding]:
-    """The model, its format and its group are named."""
+def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
+    """The model, its format and its group are named, and the lock has what is asked."""
     yield from checks.required(body, ("model", "format", "group"))
     types = {"model": str, "format": str, "precision": str, "group": str, "name": str, "description": str}
     yield from checks.typed(body, types | {"rate_limiter": dict, "is_enabled": bool, "interface": dict})
-    for key, known_words in (("format", FORMATS), ("precision", PRECISIONS)):
-        value = body.get(key, known_words[0])
-        if isinstance(value, str) and not checks.is_reference(value) and value not in known_words:
-            yield Finding((key,), f"{value!r}, expected {' or '.join(known_words)}")
+    for key, words in (("format", FORMATS), ("precision", PRECISIONS)):
+        value = body.get(key)
+        if isinstance(value, str) and value not in words:
+            yield Finding((key,), f"{value!r}, expected {' or '.join(words)}")
+    if isinstance(body.get("model"), str):
+        yield from _check_lock(body, context)
+
+
+def _check_lock(body: Body, context: Context) -> Iterator[Finding]:
+    model = body["model"]
+    packaged = context.models.get(model)
+    if packaged is None:
+        yield Finding(("model",), f"there is no models/{model}", checks.nearest(model, context.models))
+    elif packaged.lock is None:
+        yield Finding(("model",), f"{model} has no lock.yaml: it was never exported", f"osform model export {model}")
+    elif body.get("format") in FORMATS and _bundle(packaged.lock, body) is None:
+        there = ", ".join(f"{bundle.format} {bundle.precision}" for bundle in packaged.lock.bundles)
+        asked = f"{body['format']} {body.get('precision', DEFAULT_PRECISION)}"
+        yield Finding(
+            ("format",), f"{asked} of {model} was never exported; there is {there}", "see osform model export"
+        )
+
+
+def _bundle(lock: ModelLock, body: Body) -> Bundle | None:
+    return lock.bundle(body.get("format", ""), body.get("precision", DEFAULT_PRECISION))
 
 
 def expand(name: str, body: Body, context: Context) -> Body:
     """The fields of the register API, taken from the model's lock; and that it is deployed."""
-    lock = context.models[body["model"]]
-    bundle = lock.bundle(body["format"], body.get("precision", "fp32"))
-    assert bundle is not None, "validation has looked for it"
+    lock = context.models[body["model"]].lock
+    bundle = _bundle(lock, body) if lock else None
+    assert lock is not None, "check() has looked for it"
+    assert bundle is not None, "check() has looked for it"
     return {
         "name": name,
         **{key: value for key, value in body.items() if key in KEPT},
@@ -64,17 +87,24 @@ def expand(name: str, body: Body, context: Context) -> Body:
         "model_group_id": body["group"],
         "model_content_hash_value": bundle.sha256,
         "model_content_size_in_bytes": bundle.bytes,
-        "model_config": dict(bundle.model_config),
+        "model_config": _config(bundle.model_config),
         "deployed": True,
     }
 
 
+def _config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A model_config with its enumerations as the server gives them back."""
+    cases = {"framework_type": str.upper, "pooling_mode": str.upper}
+    return {key: cases[key](value) if key in cases else value for key, value in config.items()}
+
+
 def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
     """What the lock promises of the vectors."""
-    lock = context.models.get(body.get("model", ""))
+    packaged = context.models.get(body.get("model", ""))
+    lock = packaged.lock if packaged else None
     if lock is None:
         return {}
-    bundle = lock.bundle(body.get("format", ""), body.get("precision", "fp32"))
+    bundle = _bundle(lock, body)
     promised = {"dimension": lock.dimension, "max_length": lock.max_length, "space_type": lock.space_type}
     return promised | ({"sha256": bundle.sha256} if bundle else {})
 
@@ -114,6 +144,7 @@ def _serving(profile: Any) -> dict[str, int]:
 def _body(source: Mapping[str, Any], nodes: int) -> dict[str, Any]:
     body = {key: source[key] for key in (*sorted(KEPT), *_FROM_THE_LOCK) if source.get(key) is not None}
     body["function_name"] = source.get("algorithm")
+    body["model_config"] = _config(source.get("model_config") or {})
     state = source.get("model_state")
     if state == "DEPLOYED":
         body["deployed"] = True if nodes else "on no node"
@@ -135,7 +166,7 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return f"another {', '.join(fixed)} makes it another model, and vectors made by the old one would not fit"
 
 
-def create(name: str, asked: Body) -> Sequence[Step]:
+def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Upload, deploy, and compare its vectors with those of the export."""
     meta = {key: value for key, value in asked.items() if key not in ("deployed", "model")}
     register = RegisterModel(meta, asked["model_content_hash_value"], asked["model"])
@@ -144,7 +175,7 @@ def create(name: str, asked: Body) -> Sequence[Step]:
 
 def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
     """Set the fields that differ, go on with a cut-off upload, deploy where it isn't served, and ask it again."""
-    register, *rest = create(name, asked)
+    register, *rest = create(name, asked, live.ids)
     fields = {key: asked[key] for key in sorted(KEPT & asked.keys()) if asked[key] != live.body.get(key)}
     steps: list[Step] = [] if live.body["deployed"] is True else [register]
     if fields:

@@ -17,7 +17,7 @@ OUTPUTS = frozenset({"model_group_id"})
 EVENTUAL = True
 
 
-def check(name: str, body: Body) -> Iterator[Finding]:
+def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     """Types of the fields."""
     types = {"name": str, "description": str, "access_mode": str, "backend_roles": list, "add_all_backend_roles": bool}
     yield from checks.typed(body, types)
@@ -72,7 +72,7 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return None
 
 
-def create(name: str, asked: Body) -> Sequence[Step]:
+def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Register it."""
     return [CreateGroup(ml.register_group(asked))]
 

@@ -41,16 +41,12 @@ def found(answer: Mapping[str, Any] | None, wanted: Mapping[str, Wanted]) -> dic
     for name, want in wanted.items():
         if name in stored:
             body = dict(stored[name])
-            copies = _copies(want)
-            odd = {copy: stored.get(copy, "missing") for copy in copies if stored.get(copy, ABSENT) != body}
-            live[name] = Live(body | ({"copies": odd} if odd else {}), {"copies": ",".join(copies)} if copies else {})
+            names = copies(want.ids)
+            odd = {copy: stored.get(copy, "missing") for copy in names if stored.get(copy, ABSENT) != body}
+            live[name] = Live(body | ({"copies": odd} if odd else {}), {"copies": ",".join(names)} if names else {})
     return live
 
 
-def _copies(want: Wanted) -> list[str]:
-    return sorted({copy for copy in want.ids.get("copies", "").split(",") if copy})
-
-
-def copies(live: Live) -> list[str]:
+def copies(ids: Mapping[str, str]) -> list[str]:
     """The names under which a pipeline is stored besides its own."""
-    return _copies(Wanted({}, ids=live.ids))
+    return sorted({copy for copy in ids.get("copies", "").split(",") if copy})

@@ -19,7 +19,7 @@ EVENTUAL = False
 BASE = "/_search/pipeline"
 
 
-def check(name: str, body: Body) -> Iterator[Finding]:
+def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     """Types, and lists of processors."""
     yield from checks.named(name, "a pipeline")
     yield from checks.typed(body, {"description": str, "version": int} | dict.fromkeys(_LISTS, list))
@@ -62,7 +62,7 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return None
 
 
-def create(name: str, asked: Body) -> Sequence[Step]:
+def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Put it."""
     return pipelines.put(BASE, [name], asked)
 

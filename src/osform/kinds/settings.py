@@ -7,7 +7,7 @@ from typing import Any
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested or dotted settings as ``{"a.b": "text"}``; with a ``prefix`` such as ``index.``, each key starts with it."""
+    """Nested or dotted settings as ``{"a.b": "text"}``; with a ``prefix``, ``index.`` say, each key starts with it."""
     result: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, dict) and value:

@@ -1,0 +1,42 @@
+"""What the ledger remembers of a resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from osform.core.address import Address
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One resource of one stack and environment, as it was last asked and last read back.
+
+    ``status`` is ``applying`` from before the first write until the read-back has held. ``asked`` and ``recorded``
+    hold fingerprints where secrets were. ``ids`` are what the server calls it: a model's id, a physical index.
+    """
+
+    address: Address
+    status: Literal["applying", "applied"]
+    asked: Mapping[str, Any]
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[Address, ...] = ()
+    protect: bool = False
+    applied_by: str = ""
+    applied_at: str = ""
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """What the ledger says: the entries of this stack and environment, and who owns the rest.
+
+    ``key`` salts the fingerprints of secrets; it is None while there is no ledger. ``owners`` names for each address
+    of another stack or environment ``stack (environment)``.
+    """
+
+    entries: Mapping[Address, Entry] = field(default_factory=dict)
+    owners: Mapping[Address, str] = field(default_factory=dict)
+    key: str | None = None

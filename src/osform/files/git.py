@@ -1,0 +1,24 @@
+"""From which commit the files are, for the ledger's record of who applied what."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+def head(folder: Path) -> str | None:
+    """The commit that is checked out, ``+changes`` behind it where files of the folder differ; None outside Git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return f"{commit}+changes" if _git(folder, "status", "--porcelain", "--", ".") else commit
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,95 @@
+"""References followed: in which order resources are made, and what their bodies are once values are known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from osform.core.address import Address
+from osform.core.refs import EnvRef, OutputRef, Ref, VarRef, references, resolve
+from osform.core.resource import Resource, StackSpec, in_order
+from osform.core.values import Secret, Unknown
+from osform.kinds import KINDS, ingest_pipeline, pipelines
+from osform.kinds.base import Context
+from osform.kinds.index import physical
+from osform.kinds.settings import flat
+
+
+def needs_of(spec: StackSpec) -> dict[Address, tuple[Address, ...]]:
+    """For each resource, those of the stack that must be there first."""
+    settings = [address for address in spec.resources if address.kind == "cluster_settings"]
+    needs: dict[Address, tuple[Address, ...]] = {}
+    for address, resource in spec.resources.items():
+        found = {ref.address for _, ref in references(resource.body) if isinstance(ref, OutputRef)}
+        plain = resolve(
+            resource.body, lambda ref: spec.variables.get(ref.name) if isinstance(ref, VarRef) else str(ref)
+        )
+        found |= set(KINDS[address.kind].needs(plain))
+        found |= set(settings) if address.kind != "cluster_settings" else set()
+        needs[address] = tuple(sorted(found & spec.resources.keys()))
+    return needs
+
+
+def order_of(spec: StackSpec) -> tuple[Address, ...]:
+    """The resources in the order in which they are made; raises ``graphlib.CycleError`` on a cycle."""
+    return in_order(needs_of(spec))
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Resolves bodies as far as things are known.
+
+    ``outputs`` are those of other resources. ``environ`` is the environment's variables, ``key`` the ledger's salt
+    for fingerprints of secrets.
+    """
+
+    spec: StackSpec
+    outputs: Mapping[Address, Mapping[str, Any]]
+    environ: Mapping[str, str]
+    key: str | None = None
+
+    def body(self, resource: Resource) -> dict[str, Any]:
+        """The body with variables, secrets and known outputs in place; the rest is Unknown."""
+        found = resolve(resource.body, self._look_up)
+        assert isinstance(found, dict)
+        return found
+
+    def _look_up(self, ref: Ref) -> Any:
+        match ref:
+            case VarRef(name):
+                return self.spec.variables[name]
+            case EnvRef(name):
+                value = self.environ.get(name)
+                return Unknown(str(ref)) if value is None else Secret(str(ref), fingerprint(value, self.key), value)
+            case OutputRef(address, output):
+                known = self.outputs.get(address, {})
+                return known[output] if output in known else Unknown(str(ref))
+
+
+def fingerprint(value: str, key: str | None) -> str:
+    """A short keyed hash by which two secrets are told apart; slow on purpose, since secrets can be guessed.
+
+    Without a key there is no ledger to compare with, and the fingerprint says only that.
+    """
+    if key is None:
+        return "new"
+    return hashlib.scrypt(value.encode(), salt=key.encode(), n=2**14, r=8, p=1, dklen=8).hex()
+
+
+def context_of(
+    spec: StackSpec, body_of: Callable[[Resource], Mapping[str, Any]], versions: Mapping[str, int]
+) -> Context:
+    """The models, the numbers of physical indices, and the copies of pipelines that embed which these indices need."""
+    copies: dict[str, tuple[str, ...]] = {}
+    for address, resource in sorted(spec.resources.items()):
+        if address.kind != "index":
+            continue
+        settings = body_of(resource).get("settings", {})
+        name = flat(settings, "index.").get("index.default_pipeline") if isinstance(settings, dict) else None
+        pipeline = spec.resources.get(Address(ingest_pipeline.KIND, str(name)))
+        if pipeline is not None and pipelines.embeds(pipeline.body):
+            copy = physical(str(name), versions.get(address.name, 1))
+            copies[str(name)] = tuple(sorted({*copies.get(str(name), ()), copy}))
+    return Context(spec.models, copies, versions)
