@@ -149,7 +149,7 @@ def _fixed(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _create(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> str:
-    """POST the metadata once. Where no answer comes it may have been acted on, so the cluster is searched first."""
+    """POST the metadata once. Where it may have been acted on without an answer, the cluster is searched first."""
     attempt = 0
     while True:
         try:
@@ -157,17 +157,23 @@ def _create(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> st
         except (Unreachable, RequestFailed) as error:
             if not passes(error) or patience.over:
                 raise
+            refused = isinstance(error, RequestFailed) and error.status == 429
+            twin = _twin_soon(cluster, body, patience, seconds=0 if refused else _SETTLE_SECONDS)
         else:
             return _only_one(cluster, str(answer["model_id"]), body, patience) if attempt else str(answer["model_id"])
-        settled = patience.within(_SETTLE_SECONDS)
-        while True:
-            twin = _twin(cluster, body, patience)
-            if twin is not None:
-                return _identity(twin)
-            if settled.over:
-                break
-            settled.pause(attempt, longest=1)
+        if twin is not None:
+            return _identity(twin)
+        patience.pause(attempt)
         attempt += 1
+
+
+def _twin_soon(cluster: Cluster, body: Mapping[str, Any], patience: Patience, *, seconds: float) -> Model | None:
+    """What a POST without an answer has made, if it shows within some seconds."""
+    settled, attempt = patience.within(seconds), 0
+    while (twin := _twin(cluster, body, patience)) is None and not settled.over:
+        settled.pause(attempt, longest=1)
+        attempt += 1
+    return twin
 
 
 def _only_one(cluster: Cluster, model_id: str, body: Mapping[str, Any], patience: Patience) -> str:

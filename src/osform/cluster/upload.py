@@ -15,15 +15,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from osform.cluster.client import Cluster
-from osform.cluster.retry import Patience, persist, persist_if_there
+from osform.cluster.retry import Patience, passes, persist, persist_if_there
 from osform.core.events import Advanced, Begun, Ended, Report
-from osform.errors import InputError, NotReady, TaskFailed
+from osform.core.request import Request
+from osform.errors import InputError, NotReady, RequestFailed, TaskFailed, Unreachable
 from osform.kinds import ml
 
 CHUNK_BYTES = 10_000_000  # the server's limit, in decimal: 10 MiB is refused
 
 # How long a write that was acknowledged may stay unseen before it is sent again.
-_VISIBLE_SECONDS = 10.0
+_VISIBLE_SECONDS = 5.0
+
+# How much later than the state it brings about a last chunk that was sent twice may still rewrite the document.
+_LATE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def upload(
         for number in _in_parallel(send, missing, parallel):
             advance([number])
         there.intersection_update(_seen(cluster, model_id, total, set(range(total - 1)), patience))
-    _finish(cluster, model_id, total, send, patience)
+    _finish(send, already=total - 1 in there)
     advance(range(total))
     report(Ended(task))
 
@@ -123,9 +127,11 @@ class _Sender:
         return end - start
 
     def __call__(self, number: int) -> int:
-        request = ml.chunk(self.model_id, number, self.bundle.chunk(number, self.total))
-        persist(self.cluster, request, self.patience, longest=60)
+        persist(self.cluster, self.request(number), self.patience, longest=60)
         return number
+
+    def request(self, number: int) -> Request:
+        return ml.chunk(self.model_id, number, self.bundle.chunk(number, self.total))
 
 
 def _in_parallel(send: _Sender, numbers: Iterable[int], parallel: int) -> Iterator[int]:
@@ -152,29 +158,37 @@ def _seen(cluster: Cluster, model_id: str, total: int, wanted: set[int], patienc
     return found
 
 
-def _finish(cluster: Cluster, model_id: str, total: int, send: _Sender, patience: Patience) -> None:
+def _finish(send: _Sender, *, already: bool) -> None:
     """Send the last chunk and wait for the state that it brings about.
 
-    The server answers before it has rewritten the model's document, so the answer alone promises nothing. The state
-    is read before the chunk is sent again, since a chunk that comes late would rewrite the document once more.
+    The server answers before it has rewritten the model's document, so an answer alone promises nothing; and each time
+    that the chunk comes it rewrites the document once more, which would undo what is set afterwards. So the chunk is
+    sent again only when the state has not changed for a while.
     """
-    while not _registered(cluster, model_id, patience, seconds=0):
+    last, patience, sent = send.total - 1, send.patience, 0
+    while not _registered(send, seconds=_VISIBLE_SECONDS if already or sent else 0):
         if patience.over:
             raise TaskFailed(
-                f"model {model_id}: all {total} chunks are on the cluster, and it does not call the model registered",
+                f"model {send.model_id}: all {send.total} chunks are there, and the cluster does not call it registered",
                 hint="run the command again; the server's log says more",
             )
-        send(total - 1)
-        _registered(cluster, model_id, patience, seconds=_VISIBLE_SECONDS)
+        try:
+            send.cluster.send(send.request(last), timeout=patience.timeout(60))
+        except (Unreachable, RequestFailed) as error:
+            if not passes(error) or patience.over:
+                raise
+        sent += 1
+    if sent > 1:
+        patience.sleep(min(_LATE_SECONDS, patience.left))
 
 
-def _registered(cluster: Cluster, model_id: str, patience: Patience, *, seconds: float) -> bool:
-    soon, attempt = patience.within(seconds), 0
+def _registered(send: _Sender, *, seconds: float) -> bool:
+    soon, attempt = send.patience.within(seconds), 0
     while True:
-        model = persist_if_there(cluster, ml.get_model(model_id), patience)
+        model = persist_if_there(send.cluster, ml.get_model(send.model_id), send.patience)
         if model is None:
             raise NotReady(
-                f"model {model_id} was deleted while it was being uploaded",
+                f"model {send.model_id} was deleted while it was being uploaded",
                 hint="run the command again: it starts anew",
             )
         if model.get("model_state") != "REGISTERING":
