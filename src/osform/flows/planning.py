@@ -14,7 +14,7 @@ from osform.core.state import Entry, State
 from osform.core.values import concealed
 from osform.errors import Place, PlanRefused
 from osform.flows.looking import Eyes
-from osform.flows.resolving import Resolver, context_of, order_of
+from osform.flows.resolving import Resolver, context_of, needs_of, order_of
 from osform.kinds import KINDS
 from osform.kinds.base import Body, Context, Live, Wanted
 
@@ -29,11 +29,12 @@ class Survey:
     live: Mapping[Address, Live] = field(default_factory=dict)
     context: Context = field(default_factory=Context)
     outputs: dict[Address, Mapping[str, Any]] = field(default_factory=dict)
+    needs: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
 
     @classmethod
     def take(cls, spec: StackSpec, state: State, environ: Mapping[str, str], eyes: Eyes) -> Survey:
         """Look up everything that the stack asks for or the ledger remembers."""
-        survey = cls(spec, state, environ)
+        survey = cls(spec, state, environ, needs=needs_of(spec))
         versions = {
             address.name: _version(entry) for address, entry in state.entries.items() if address.kind == "index"
         }

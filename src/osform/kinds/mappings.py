@@ -59,6 +59,13 @@ def _vectors(fields: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]
             yield from _vectors(field.get("properties", {}), (*path, name, "properties"))
 
 
+def engine(field: Mapping[str, Any]) -> str:
+    """The engine of a vector field; the server takes faiss where none is named."""
+    method = field.get("method")
+    named = method.get("engine") if isinstance(method, dict) else None
+    return str(named or field.get("engine") or "none named, which is faiss")
+
+
 def field_path(name: str) -> Path:
     """Where a field named as in queries, ``image.vector``, stands below the mapping."""
     return tuple(part for word in name.split(".") for part in ("properties", word))

@@ -1,0 +1,165 @@
+"""``osform validate``, ``render``, ``plan`` and ``apply``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from osform.cli.console import reporting
+from osform.cli.options import cluster_option, connected, format_option
+from osform.errors import InputError
+
+if TYPE_CHECKING:
+    from osform.flows.stack import Stack
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def stack_options(command: Command) -> Command:
+    """``--provision``, ``--env`` and ``--var``, as the arguments of ``loaded``."""
+    for option in (
+        click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable's value, as YAML."),
+        click.option("--env", "environment", metavar="NAME", help="The environment. [default: default]"),
+        click.option(
+            "--provision", default="provision", show_default=True, type=click.Path(path_type=Path), metavar="DIR",
+            help="The folder that says what the cluster should hold.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def loaded(provision: Path, environment: str | None, variables: tuple[str, ...]) -> Stack:
+    """The stack that the options name, checked."""
+    from osform.files.yaml import parse
+    from osform.flows.stack import Stack
+
+    values: dict[str, Any] = {}
+    for variable in variables:
+        name, equals, text = variable.partition("=")
+        if not equals:
+            raise InputError(f"--var {variable}: expected NAME=VALUE")
+        values[name] = parse(text, f"--var {name}").value if text.strip() else ""
+    return Stack.load(provision, environment, values)
+
+
+@click.command()
+@stack_options
+@format_option()
+def validate(provision: Path, environment: str | None, variables: tuple[str, ...], format: str) -> None:
+    """Check everything that can be known about the files without a cluster."""
+    stack = loaded(provision, environment, variables)
+    spec = stack.spec
+    if format == "json":
+        result = {"stack": spec.name, "environment": spec.environment, "resources": sorted(map(str, spec.resources))}
+        click.echo(json.dumps(result, indent=2))
+    else:
+        click.echo(f"{spec.name} ({spec.environment}): {len(spec.resources)} resources, no mistake found")
+
+
+@click.command()
+@click.argument("address", required=False)
+@stack_options
+@format_option()
+def render(
+    address: str | None, provision: Path, environment: str | None, variables: tuple[str, ...], format: str
+) -> None:
+    """Show the bodies as they would be sent: all of them, or the one at ADDRESS, e.g. index/images."""
+    import yaml
+
+    from osform.core.values import concealed
+    from osform.kinds.checks import nearest
+
+    bodies = {
+        str(each): concealed(dict(body)) for each, body in loaded(provision, environment, variables).render().items()
+    }
+    if address is not None:
+        if address not in bodies:
+            raise InputError(f"there is no {address} in {provision}", hint=nearest(address, set(bodies)))
+        bodies = {address: bodies[address]}
+    if format == "json":
+        click.echo(json.dumps(bodies, indent=2, ensure_ascii=False))
+    else:
+        for each, body in bodies.items():
+            click.echo(f"# {each}")
+            click.echo(yaml.safe_dump(body, sort_keys=False, allow_unicode=True))
+
+
+@click.command()
+@stack_options
+@cluster_option
+@format_option()
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes, 0 where there are none.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the plan to this file, as JSON."
+)
+def plan(
+    provision: Path,
+    environment: str | None,
+    variables: tuple[str, ...],
+    cluster_url: str | None,
+    format: str,
+    detailed_exitcode: bool,
+    out: Path | None,
+) -> int:
+    """Show what apply would do, and why. Nothing is changed."""
+    from osform.cli.plans import show
+
+    stack = loaded(provision, environment, variables)
+    with connected(cluster_url) as cluster:
+        made = stack.plan(cluster)
+    if out is not None:
+        out.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
+    show(made, format)
+    return 2 if detailed_exitcode and not made.empty else 0
+
+
+@click.command()
+@stack_options
+@cluster_option
+@format_option()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--expect", metavar="CHECKSUM", help="Carry out only the plan that has this checksum.")
+@click.option("--force", is_flag=True, help="Release the brake on deletions.")
+def apply(
+    provision: Path,
+    environment: str | None,
+    variables: tuple[str, ...],
+    cluster_url: str | None,
+    format: str,
+    yes: bool,
+    expect: str | None,
+    force: bool,
+) -> None:
+    """Show the plan, then carry it out."""
+    from osform.cli.plans import show
+
+    stack = loaded(provision, environment, variables)
+    with connected(cluster_url) as cluster:
+        made = stack.plan(cluster)
+        if format == "text":
+            show(made, format)
+        if not made.empty and not yes and expect is None:
+            _ask()
+        with reporting() as report:
+            outcome = stack.apply(cluster, expect=expect or made.checksum, force=force, report=report)
+    if format == "json":
+        click.echo(json.dumps(outcome.to_json(), indent=2))
+    elif outcome.applied:
+        seconds = sum(applied.seconds for applied in outcome.applied)
+        click.echo(f"applied {len(outcome.applied)} of {len(made.changes)} changes in {seconds:.1f} s")
+    outcome.check()
+
+
+def _ask() -> None:
+    import sys
+
+    if not sys.stdin.isatty():
+        raise InputError(
+            "nobody is there to be asked", hint="osform apply --yes, or --expect CHECKSUM of a reviewed plan"
+        )
+    click.confirm("carry out this plan?", abort=True, err=True)

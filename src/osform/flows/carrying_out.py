@@ -1,0 +1,190 @@
+"""One change carried out: its steps sent, its result read back, the ledger kept true on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from osform.cluster import deploy, predict, register
+from osform.cluster.client import Cluster
+from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.core.address import Address
+from osform.core.diff import ABSENT, missing
+from osform.core.document import dotted
+from osform.core.events import Note, Report
+from osform.core.models import ModelLock, PackagedModel
+from osform.core.plan import Change, Delete
+from osform.core.request import Request
+from osform.core.state import Entry
+from osform.core.values import concealed, redacted, revealed, secrets_in
+from osform.errors import NotReady, ReadBackMismatch, RequestFailed, Unreachable
+from osform.flows.looking import Eyes
+from osform.flows.planning import Survey
+from osform.kinds import KINDS, ml
+from osform.kinds.base import CreateGroup, DeployModel, Live, ProbeModel, RegisterModel, Send, Step, Wanted
+
+# A search sees a write after the next refresh, a second later by default.
+_VISIBLE_SECONDS = 10.0
+# fp32 vectors from the same graph on another CPU, compared with half-precision records of the source's own.
+LEAST_COSINE = 0.9999
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Carries out changes on a cluster.
+
+    ``write`` stores an entry in the ledger, ``bundle`` finds the zip of a hash for a model of ``models/``, and
+    ``stamp`` gives who, when and from which commit, for the ledger.
+    """
+
+    cluster: Cluster
+    write: Callable[[Entry], None]
+    forget: Callable[[Address], None]
+    bundle: Callable[[str, str], Path]
+    stamp: Callable[[Entry], Entry]
+    report: Report
+    clock: Clock = time.monotonic
+    sleep: Sleep = time.sleep
+
+    def carry_out(self, change: Change, survey: Survey) -> Live | None:
+        """Make one change and return what is live now, None after a deletion.
+
+        Raises ClusterError where the server refuses, does not answer, or stores something else than was asked.
+        """
+        if isinstance(change, Delete):
+            self._delete(change, survey)
+            return None
+        address, kind = change.address, KINDS[change.address.kind]
+        asked = survey.asked(address)
+        before = survey.live.get(address)
+        old = survey.state.entries.get(address)
+        wanted = survey.wanted(address)
+        entry = self.stamp(
+            Entry(
+                address,
+                "applying",
+                concealed(asked),
+                old.recorded if old else {},
+                {**wanted.ids, **(before.ids if before else {})},
+                survey.needs.get(address, ()),
+                survey.spec.resources[address].protect,
+            )
+        )
+        self.write(entry)
+        body = revealed(asked)
+        if before is not None and old is not None:
+            steps = kind.update(address.name, body, before, old.recorded)
+        else:
+            steps = kind.create(address.name, body, wanted.ids)
+        ids = self._do(entry, steps, survey.spec.models)
+        live = self._read_back(address, replace(wanted, asked=body, ids=ids), survey)
+        recorded = redacted(live.body, secrets_in(asked))
+        self.write(self.stamp(replace(entry, status="applied", recorded=recorded, ids={**ids, **live.ids})))
+        return live
+
+    def _delete(self, change: Delete, survey: Survey) -> None:
+        live = survey.live.get(change.address)
+        if live is not None:
+            for step in KINDS[change.address.kind].delete(change.address.name, live):
+                assert isinstance(step, Send), "deletions are plain requests"
+                self._send_deletion(step.request)
+        self.forget(change.address)
+
+    def _send_deletion(self, request: Request) -> None:
+        # A group is refused (409) and a model (400) while a search still finds what was in them, or where they were.
+        patience = Patience.of(60, self.clock, self.sleep)
+        attempt = 0
+        while True:
+            try:
+                persist_if_there(self.cluster, request, patience)
+                return
+            except RequestFailed as error:
+                passing = error.status == 409 or "undeploy" in error.reason.lower()
+                if not passing or patience.over:
+                    raise
+            patience.pause(attempt)
+            attempt += 1
+
+    def _do(self, entry: Entry, steps: Sequence[Step], models: Mapping[str, PackagedModel]) -> Mapping[str, str]:
+        ids = dict(entry.ids)
+
+        def remember(key: str, value: str) -> None:
+            # The journal: an apply that is killed from here on finds the id again.
+            ids[key] = value
+            self.write(replace(entry, ids=dict(ids)))
+
+        for step in steps:
+            match step:
+                case Send(request):
+                    persist(self.cluster, request, self._patience(120))
+                case CreateGroup(request):
+                    remember("model_group_id", self._create_group(request))
+                case RegisterModel(meta, sha256, model):
+                    register.register(
+                        self.cluster,
+                        meta,
+                        self.bundle(model, sha256),
+                        model_id=ids.get("model_id"),
+                        remember=lambda model_id: remember("model_id", model_id),
+                        report=self.report,
+                    )
+                case DeployModel():
+                    self.report(Note(f"deploying {entry.address}"))
+                    deploy.deploy(self.cluster, ids["model_id"], report=self.report)
+                case ProbeModel(model):
+                    self._probe(ids["model_id"], models[model].lock)
+        return ids
+
+    def _patience(self, seconds: float) -> Patience:
+        return Patience.of(seconds, self.clock, self.sleep)
+
+    def _create_group(self, request: Request) -> str:
+        # Not to be sent twice blindly: an answer that was lost may have been a success.
+        try:
+            return str(self.cluster.send(request)["model_group_id"])
+        except (Unreachable, RequestFailed) as error:
+            name = request.body["name"]
+            answer = persist_if_there(self.cluster, ml.groups_named(name), self._patience(30))
+            found = answer["hits"]["hits"] if answer else []
+            if not found:
+                raise
+            self.report(Note(f"the model group {name!r} was made although its answer was lost ({error})"))
+            return str(found[0]["_id"])
+
+    def _probe(self, model_id: str, lock: ModelLock | None) -> None:
+        probes = [(probe.text, probe.vector) for probe in lock.probes] if lock else []
+        predict.probe(self.cluster, model_id, probes, least_cosine=LEAST_COSINE)
+
+    def _read_back(self, address: Address, wanted: Wanted, survey: Survey) -> Live:
+        """What is stored now, once it holds every leaf that was asked."""
+        eyes = Eyes(self.cluster, clock=self.clock, sleep=self.sleep)
+        patience = self._patience(_VISIBLE_SECONDS if KINDS[address.kind].EVENTUAL else 0.0)
+        attempt = 0
+        while True:
+            live = eyes.look({address: wanted}).get(address)
+            lacking = missing(wanted.asked, live.body) if live else ()
+            if live is not None and not lacking and "copies" not in live.body:
+                return live
+            if patience.over:
+                break
+            patience.pause(attempt, longest=1.0)
+            attempt += 1
+        if live is None:
+            raise NotReady(f"{address}: acknowledged by the server, and not there", hint="run osform apply again")
+        raise ReadBackMismatch(_lacking(address, lacking, survey), hint="run osform plan; the ledger has it unfinished")
+
+
+def _lacking(address: Address, lacking: Any, survey: Survey) -> str:
+    resource = survey.spec.resources[address]
+    asked = concealed(survey.asked(address))
+    lines = [f"{address}: the server acknowledged the write and stored something else"]
+    for difference in lacking:
+        shown = asked
+        for part in difference.path:
+            shown = shown[part]
+        found = "nothing" if difference.after is ABSENT else repr(difference.after)
+        lines.append(f"  {resource.place(difference.path)} {dotted(difference.path)}: asked {shown!r}, stored {found}")
+    return "\n".join(lines)

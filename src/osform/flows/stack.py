@@ -1,0 +1,115 @@
+"""A stack as Python programs use it: loaded, checked, planned, applied. The command line does no more than this."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from osform.cluster.client import Cluster
+from osform.cluster.ledger import Ledger
+from osform.core.address import Address
+from osform.core.events import Report, silent
+from osform.core.plan import Plan
+from osform.core.resource import StackSpec
+from osform.core.state import Entry
+from osform.errors import PlanRefused
+from osform.files import bundles
+from osform.files.stack import load_stack
+from osform.flows.applying import Applier, Outcome
+from osform.flows.checking import check, render
+from osform.flows.exporting import obtain_bundle
+from osform.flows.looking import Eyes
+from osform.flows.planning import Survey, make_plan
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack for one environment, read from its folders and checked.
+
+    ``environ`` are the environment's variables: secrets come from there.
+    """
+
+    spec: StackSpec
+    environ: Mapping[str, str]
+
+    @classmethod
+    def load(
+        cls,
+        provision: str | Path = "provision",
+        environment: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Stack:
+        """Read and check the folders; no cluster is asked. Raises SpecError with all mistakes."""
+        environ = os.environ if environ is None else environ
+        spec = load_stack(Path(provision), environment, variables)
+        check(spec, environ)
+        return cls(spec, environ)
+
+    def render(self) -> dict[Address, Mapping[str, Any]]:
+        """The bodies as they would be sent to a cluster that has none of them; Unknown and Secret leaves stay."""
+        return render(self.spec, self.environ)
+
+    def plan(self, cluster: Cluster) -> Plan:
+        """What apply would do. Reads the cluster, and changes nothing.
+
+        Raises PlanRefused for what is foreign or can't be done in place, Unreachable and RequestFailed.
+        """
+        return make_plan(self._survey(cluster))
+
+    def apply(
+        self, cluster: Cluster, *, expect: str | None = None, force: bool = False, report: Report = silent
+    ) -> Outcome:
+        """Plan, then carry out that very plan.
+
+        ``expect`` is the checksum of the plan that was reviewed: another one is refused. ``force`` releases the brake
+        on deletions. Raises what ``plan`` raises, NotReady without a node for models; what fails on the way is in the
+        outcome, whose ``check`` raises it.
+        """
+        survey = self._survey(cluster)
+        plan = make_plan(survey)
+        if expect is not None and plan.checksum != expect:
+            raise PlanRefused(
+                f"the plan is {plan.checksum[:12]} now, expected {expect[:12]}: the files or the cluster have changed",
+                hint="look at the new plan: osform plan",
+            )
+        applier = Applier(
+            cluster,
+            self._ledger(cluster),
+            lambda model, sha256: self._bundle(model, sha256, report),
+            self._stamp,
+            report,
+        )
+        return applier.apply(plan, survey, force=force)
+
+    def _survey(self, cluster: Cluster) -> Survey:
+        cluster.ping()
+        return Survey.take(self.spec, self._ledger(cluster).read(), self.environ, Eyes(cluster))
+
+    def _ledger(self, cluster: Cluster) -> Ledger:
+        return Ledger(cluster, self.spec.name, self.spec.environment)
+
+    def _bundle(self, model: str, sha256: str, report: Report) -> Path:
+        packaged = self.spec.models[model]
+        assert packaged.lock is not None, "a model without a lock does not pass the check"
+        bundle = next(bundle for bundle in packaged.lock.bundles if bundle.sha256 == sha256)
+        return obtain_bundle(
+            packaged,
+            bundle.format,
+            bundle.precision,
+            cache=bundles.cache_folder(self.environ),
+            place=self.spec.bundles,
+            report=report,
+            environment=self.environ,
+        )
+
+    def _stamp(self, entry: Entry) -> Entry:
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return replace(entry, applied_by=who, applied_at=now, commit=self.spec.commit)
