@@ -141,11 +141,10 @@ def _same(model: Model, body: Mapping[str, Any]) -> bool:
 
 
 def _fixed(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: body[key]
-        for key in ("name", "model_format", "model_group_id", "model_config")
-        if body.get(key) is not None
-    }
+    """What the registration fixes for good. A switch of model_config that is off is not stored: absent means false."""
+    fixed = {key: body[key] for key in ("name", "model_format", "model_group_id") if body.get(key) is not None}
+    config = {key: value for key, value in body.get("model_config", {}).items() if value is not False}
+    return {**fixed, "model_config": config}
 
 
 def _create(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> str:

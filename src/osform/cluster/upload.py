@@ -169,7 +169,7 @@ def _finish(send: _Sender, *, already: bool) -> None:
     while not _registered(send, seconds=_VISIBLE_SECONDS if already or sent else 0):
         if patience.over:
             raise TaskFailed(
-                f"model {send.model_id}: all {send.total} chunks are there, and the cluster does not call it registered",
+                f"model {send.model_id}: all {send.total} chunks are there, and it is not called registered",
                 hint="run the command again; the server's log says more",
             )
         try:
