@@ -118,6 +118,9 @@ def down(
     """
     host = host or Host.this()
     place = host.places.cluster(name)
+    if not place.root.exists():
+        report(Note(f"there is no cluster {name}"))
+        return
     with held(host.places.lock(name), f"the cluster {name}", report, sleep=host.sleep):
         known = _known(host, name)
         if known is None:
@@ -186,7 +189,7 @@ def _agreed(name: str, asked: Asked, known: State | None) -> Spec:
         return Spec(name, **asked.given())  # type: ignore[arg-type]  # the fields of Asked are Spec's
     spec = replace(known.spec, **asked.given())  # type: ignore[arg-type]
     differing = [key for key, value in asked.given().items() if getattr(known.spec, key) != value]
-    suffix = "" if name == "default" else f" --name {name}"
+    suffix = _suffix(name)
     if "version" in differing:
         raise LocalClusterError(
             f"the cluster {name} holds data of OpenSearch {known.spec.version}, not {spec.version}",
@@ -211,7 +214,8 @@ def _start(
         wanted.java, host.env, f"OpenSearch {spec.version}", lambda program: machine.reachable(program, host.account)
     )
     machine.check_memory(len(absent), spec.heap_bytes, machine.available_memory())
-    machine.check_ports(port for node in absent for port in (node.http_port, node.transport_port))
+    ports = [port for node in absent for port in (node.http_port, node.transport_port)]
+    machine.check_ports(ports, f"osform cluster up{_suffix(spec.name)}")
     place = host.places.cluster(spec.name)
     place.root.mkdir(parents=True, exist_ok=True, mode=0o755)
     machine.check_folder(place.root, host.account)
@@ -258,6 +262,7 @@ def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: R
     """Wait until the cluster serves. Raises LocalClusterError when a node ends, or none has served in time."""
     expected = {node.name for node in spec.nodes}
     task, deadline = "waiting for OpenSearch", host.clock() + timeout
+    yellow_since: float | None = None
     report(Begun(task, len(expected)))
     try:
         while True:
@@ -269,7 +274,10 @@ def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: R
                 joined = expected & {node.name for node in health.nodes}
                 report(Advanced(task, len(joined), len(expected)))
                 if health.serves(expected):
-                    return
+                    # With one data node, an index that asks for replicas stays yellow; all else turns green soon.
+                    yellow_since = host.clock() if yellow_since is None else yellow_since
+                    if health.status == "green" or host.clock() - yellow_since >= 5:
+                        return
             if host.clock() >= deadline:
                 raise _late(host, spec, health, timeout)
             host.sleep(0.5)
@@ -280,7 +288,7 @@ def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: R
 def _ended(host: Host, spec: Spec, node: Node) -> LocalClusterError:
     lines = logs.why(host.places.cluster(spec.name).node(node.name))
     said = "".join(f"\n    {line}" for line in lines)
-    suffix = "" if spec.name == "default" else f" --name {spec.name}"
+    suffix = _suffix(spec.name)
     return LocalClusterError(
         f"the node {node.name} ended while it was starting; the last that it said:{said}",
         hint=logs.remedy(lines) or f"the whole log: osform cluster logs --node {node.name}{suffix}",
@@ -288,7 +296,7 @@ def _ended(host: Host, spec: Spec, node: Node) -> LocalClusterError:
 
 
 def _late(host: Host, spec: Spec, health: Health | None, timeout: float) -> LocalClusterError:
-    suffix = "" if spec.name == "default" else f" --name {spec.name}"
+    suffix = _suffix(spec.name)
     if health is None:
         what = f"nothing answers at {spec.url}"
     else:
@@ -300,3 +308,8 @@ def _late(host: Host, spec: Spec, health: Health | None, timeout: float) -> Loca
         f"the cluster {spec.name} does not serve after {timeout:.0f} s: {what}{said}",
         hint=f"osform cluster up{suffix} waits on, osform cluster logs{suffix} tells more",
     )
+
+
+def _suffix(name: str) -> str:
+    """What a command needs to mean this cluster."""
+    return "" if name == "default" else f" --name {name}"

@@ -29,10 +29,7 @@ class Health:
     """Whether ML Commons has its configuration index, which it makes some seconds after the first start."""
 
     def serves(self, expected: set[str]) -> bool:
-        """Whether these nodes, and the ML role among them, are in and every primary shard is at work.
-
-        Yellow is good enough: with one data node, an index that asks for replicas never gets them.
-        """
+        """Whether these nodes are in, the ML role among them, and every primary shard is at work (green or yellow)."""
         return (
             self.status in ("green", "yellow")
             and self.initializing == 0

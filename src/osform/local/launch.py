@@ -75,4 +75,4 @@ def start(place: NodePlace, installed: Installation, java: Java, torch: Torch, a
 
 def unwritten(place: NodePlace) -> Process | None:
     """A node that runs from these folders although nothing says so, since osform was killed as it started it."""
-    return find(f"-Dopensearch.path.conf={place.config}")
+    return find(f"OPENSEARCH_PATH_CONF={place.config}")

@@ -128,11 +128,16 @@ def taken(port: int) -> bool:
     return False
 
 
-def check_ports(ports: Iterable[int]) -> None:
-    """Raise LocalClusterError where a port that a node needs is taken."""
+def check_ports(ports: Iterable[int], again: str = "osform cluster up") -> None:
+    """Raise LocalClusterError where a port that a node needs is taken; ``again`` is the command to repeat."""
     if busy := [port for port in ports if taken(port)]:
         listed = ", ".join(map(str, busy))
         raise LocalClusterError(
             f"{'port' if len(busy) == 1 else 'ports'} {listed} on 127.0.0.1: taken by another program",
-            hint=f"stop it (ss -ltnp 'sport = :{busy[0]}' says which), or choose others: osform cluster up --port 9210",
+            hint=f"stop it (ss -ltnp 'sport = :{busy[0]}' says which), or choose others: {again} --port {_free()}",
         )
+
+
+def _free() -> int:
+    """An HTTP port that a cluster of two nodes could have."""
+    return next((port for port in range(9210, 9700, 10) if not any(map(taken, (port, port + 1, port + 100)))), 19200)

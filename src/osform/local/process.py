@@ -38,18 +38,20 @@ def alive(process: Process | None, proc: Path = PROC) -> bool:
     return process is not None and began(process.pid, proc) == process.began
 
 
-def find(argument: str, proc: Path = PROC) -> Process | None:
-    """The process that was started with exactly this command-line argument, if there is one.
+def find(variable: str, proc: Path = PROC) -> Process | None:
+    """The process that was started with this in its environment (``NAME=value``) and leads a session of its own.
 
-    It finds a node whose number was never written down, because osform was killed right after it started the node.
+    It finds a node whose number was never written down, because osform was killed right after it started the node. The
+    environment is looked at since the node's start script, which becomes the JVM, has no telling arguments.
     """
-    wanted = argument.encode()
+    wanted = variable.encode()
     for folder in proc.glob("[0-9]*"):
         try:
-            arguments = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            session = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[3]
+        except OSError:  # it ended, or is another user's
             continue
-        if wanted in arguments and (since := began(int(folder.name), proc)):
+        if wanted in variables and session == folder.name and (since := began(int(folder.name), proc)):
             return Process(int(folder.name), since)
     return None
 
