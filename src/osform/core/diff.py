@@ -35,8 +35,8 @@ class Difference:
 
 
 def differences(before: Any, after: Any) -> tuple[Difference, ...]:
-    """All leaves that differ, in the order of ``after``, then what only ``before`` has."""
-    old, new = dict(leaves(before)), dict(leaves(after))
+    """All leaves that differ, in the order of ``after``, then what only ``before`` has. An empty tree has no leaves."""
+    old, new = (dict(leaves(tree)) if tree else {} for tree in (before, after))
     changed = [
         Difference(path, old.get(path, ABSENT), value)
         for path, value in new.items()

@@ -29,7 +29,7 @@ def check(spec: StackSpec, environ: Mapping[str, str]) -> dict[Address, dict[str
     known: dict[Address, Mapping[str, Any]] = {}
     bodies: dict[Address, dict[str, Any]] = {}
     resolver = Resolver(spec, known, environ)
-    context = context_of(spec, resolver.body, {})
+    context = context_of(spec, {})
     for address in order:
         resource = spec.resources[address]
         body = resolver.body(resource)
@@ -47,7 +47,7 @@ def check(spec: StackSpec, environ: Mapping[str, str]) -> dict[Address, dict[str
 def render(spec: StackSpec, environ: Mapping[str, str]) -> dict[Address, Mapping[str, Any]]:
     """The bodies as they would be sent for a cluster that has none of them; raises SpecError."""
     bodies = check(spec, environ)
-    context = context_of(spec, lambda resource: bodies[resource.address], {})
+    context = context_of(spec, {})
     return {address: _expanded(address, body, context) for address, body in bodies.items()}
 
 

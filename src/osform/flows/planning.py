@@ -38,7 +38,7 @@ class Survey:
         versions = {
             address.name: _version(entry) for address, entry in state.entries.items() if address.kind == "index"
         }
-        survey.context = context_of(spec, survey.resolver.body, versions)
+        survey.context = context_of(spec, versions)
         survey.live = eyes.look(survey._wanted())
         for address in order_of(spec):
             survey.learn(address, survey.live.get(address) if address in state.entries else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,15 +78,13 @@ def fingerprint(value: str, key: str | None) -> str:
     return hashlib.scrypt(value.encode(), salt=key.encode(), n=2**14, r=8, p=1, dklen=8).hex()
 
 
-def context_of(
-    spec: StackSpec, body_of: Callable[[Resource], Mapping[str, Any]], versions: Mapping[str, int]
-) -> Context:
+def context_of(spec: StackSpec, versions: Mapping[str, int]) -> Context:
     """The models, the numbers of physical indices, and the copies of pipelines that embed which these indices need."""
+    names = {address: {"name": address.name} for address in spec.resources if address.kind == ingest_pipeline.KIND}
+    resolver = Resolver(spec, names, {})
     copies: dict[str, tuple[str, ...]] = {}
     for address, resource in sorted(spec.resources.items()):
-        if address.kind != "index":
-            continue
-        settings = body_of(resource).get("settings", {})
+        settings = resolver.body(resource).get("settings") if address.kind == "index" else None
         name = flat(settings, "index.").get("index.default_pipeline") if isinstance(settings, dict) else None
         pipeline = spec.resources.get(Address(ingest_pipeline.KIND, str(name)))
         if pipeline is not None and pipelines.embeds(pipeline.body):

@@ -93,9 +93,10 @@ def expand(name: str, body: Body, context: Context) -> Body:
 
 
 def _config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A model_config with its enumerations as the server gives them back."""
+    """A model_config as the server gives it back: enumerations in capitals, and no switch that is off."""
     cases = {"framework_type": str.upper, "pooling_mode": str.upper}
-    return {key: cases[key](value) if key in cases else value for key, value in config.items()}
+    on = {key: value for key, value in config.items() if value is not False}
+    return {key: cases[key](value) if key in cases else value for key, value in on.items()}
 
 
 def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
