@@ -21,12 +21,14 @@ from osform.errors import ExportError, MissingExtra
 
 EVENTS = {kind.__name__: kind for kind in (Note, Warned, Begun, Advanced, Ended)}
 # The weights are on this machine when the job starts, so nothing may go looking for them on the network; and forking
-# tokenizers only warn about themselves.
+# tokenizers only warn about themselves. One thread, as the ML node has for a text: on a busy machine, more of them
+# spend their time waiting for each other.
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
 }
 
 

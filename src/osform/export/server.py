@@ -74,7 +74,9 @@ def _onnx(content: bytes, tokenizer: Tokenizer, model_config: Mapping[str, Any])
     import numpy
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # as elsewhere in this process
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = inputs_of(str(model_config["model_type"]))
     wanted = [entry.name for entry in session.get_inputs()]
     if sorted(wanted) != sorted(names):

@@ -1,0 +1,217 @@
+"""Bundles: made from their source, compared with it, kept by hash, and promised in a lock.
+
+Same source and recipe is the same bundle, byte for byte. So a fresh export whose hash is not the lock's is refused,
+and an export that gives the lock's own hash leaves the lock as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from osform.core.events import Note, Report
+from osform.core.models import Bundle, Format, ModelLock, PackagedModel, Precision, Probe
+from osform.errors import ExportError, MissingExtra, OsformError
+from osform.export import jobs, places, sources
+from osform.files import bundles, locks
+from osform.flows import promises
+
+DIGITS = 6  # of a cosine in the lock; what is beyond differs from one processor to the next
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A bundle that was made, where it is, its cosines as measured now, and whether the lock was written for it."""
+
+    model: str
+    bundle: Bundle
+    lock: ModelLock
+    path: Path
+    cosine_min: float
+    cosine_mean: float
+    lock_written: bool
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A bundle of the lock that was run as the server would run it, and compared with its source."""
+
+    model: str
+    bundle: Bundle
+    path: Path
+    cosine_min: float
+    cosine_mean: float
+
+
+def export_model(
+    model: PackagedModel,
+    format: Format,
+    precision: Precision,
+    *,
+    cache: Path,
+    update_lock: bool = False,
+    report: Report,
+    environment: Mapping[str, str],
+) -> Exported:
+    """Make one bundle, put it into the cache, and enter it into the model's ``lock.yaml``.
+
+    Raises MissingExtra without torch, and ExportError where the source is missing, where the bundle disagrees with it,
+    or where the lock promises other bytes and ``update_lock`` is False.
+    """
+    folder = sources.locate(model.spec.source, Path(model.spec.folder), report)
+    with tempfile.TemporaryDirectory(dir=bundles.workplace(cache), prefix=".export-") as place:
+        job = _job(model, format, precision, folder, Path(place) / "bundle.zip", make=True)
+        report(Note(f"{model.name}: exporting {format} {precision}"))
+        answer = jobs.run(job, report, environment)
+        low, mean = _agreement(model, job, answer)
+        size = Path(job.bundle).stat().st_size
+        sha256 = bundles.sha256_of(Path(job.bundle))
+        bundle = Bundle(
+            format, precision, sha256, size, answer.function_name, answer.model_config, low, mean, answer.recipe
+        )
+        fresh = ModelLock(
+            model.name,
+            sources.digest(folder),
+            answer.dimension,
+            answer.max_length,
+            answer.space_type,
+            (bundle,),
+            tuple(Probe(text, vector) for text, vector in zip(model.spec.probes, answer.vectors, strict=True)),
+        )
+        lock = promises.entered(model.lock, fresh, report, update=update_lock)
+        _, path = bundles.store(cache, Path(job.bundle))
+    written = lock is not model.lock and locks.write_lock(Path(model.spec.folder) / "lock.yaml", lock)
+    return Exported(model.name, bundle, lock, path, low, mean, written)
+
+
+def verify_model(
+    model: PackagedModel,
+    format: Format,
+    precision: Precision,
+    *,
+    cache: Path,
+    report: Report,
+    environment: Mapping[str, str],
+) -> Verified:
+    """Run the lock's bundle out of the cache as the server would, and compare it with its source.
+
+    Raises ExportError where the cache lacks the bundle, where the source isn't the lock's, or where they disagree.
+    """
+    bundle = promised(model, format, precision)
+    path = bundles.find(cache, bundle.sha256)
+    again = f"osform model export {model.name} --as {format}"
+    if path is None:
+        raise ExportError(f"{model.name}: no undamaged {format} {precision} bundle in {cache}", hint=again)
+    folder = sources.locate(model.spec.source, Path(model.spec.folder), report)
+    assert model.lock is not None
+    if sources.digest(folder) != model.lock.source_sha256:
+        hint = f"if that is meant: {again} --update-lock"
+        raise ExportError(f"{model.name}: {folder} holds other files than those that were exported", hint=hint)
+    job = _job(model, format, precision, folder, path, make=False, config=bundle.model_config)
+    report(Note(f"{model.name}: running {format} {precision} as the server would"))
+    low, mean = _agreement(model, job, jobs.run(job, report, environment))
+    return Verified(model.name, bundle, path, low, mean)
+
+
+def obtain_bundle(
+    model: PackagedModel,
+    format: Format,
+    precision: Precision,
+    *,
+    cache: Path,
+    place: str | None,
+    report: Report,
+    environment: Mapping[str, str],
+) -> Path:
+    """The bundle that the lock promises, as a file: from the cache, from ``place``, or exported here and now.
+
+    ``place`` is what a stack names as ``bundles:``, a folder or URL, or None. Raises ExportError, with what can be
+    done, where there is no way to have it.
+    """
+    bundle = promised(model, format, precision)
+    found = bundles.find(cache, bundle.sha256)
+    if found is not None:
+        return found
+    if place is not None:
+        with tempfile.TemporaryDirectory(dir=bundles.workplace(cache), prefix=".fetch-") as folder:
+            fetched = Path(folder) / "bundle.zip"
+            if places.fetch(place, bundle, fetched, report):
+                return bundles.store(cache, fetched)[1]
+    try:
+        sources.locate(model.spec.source, Path(model.spec.folder), report)
+    except (MissingExtra, ExportError) as error:
+        raise _no_way(model, bundle, place, cache, error) from error
+    report(Note(f"{model.name}: the {format} {precision} bundle is not in the cache, exporting it"))
+    try:
+        return export_model(model, format, precision, cache=cache, report=report, environment=environment).path
+    except MissingExtra as error:
+        raise _no_way(model, bundle, place, cache, error) from error
+
+
+def promised(model: PackagedModel, format: Format, precision: Precision) -> Bundle:
+    """The lock's entry for that format and precision. Raises ExportError where it was never exported."""
+    bundle = model.lock.bundle(format, precision) if model.lock else None
+    if bundle is None:
+        hint = f"osform model export {model.name} --as {format}"
+        raise ExportError(f"{model.name} was never exported as {format} {precision}", hint=hint)
+    return bundle
+
+
+def _job(
+    model: PackagedModel,
+    format: Format,
+    precision: Precision,
+    folder: Path,
+    bundle: Path,
+    *,
+    make: bool,
+    config: Mapping[str, object] | None = None,
+) -> jobs.Job:
+    spec = model.spec
+    return jobs.Job(
+        source=str(folder),
+        format=format,
+        precision=precision,
+        bundle=str(bundle),
+        texts=spec.probes,
+        make=make,
+        model_config=config or {},
+        pooling=spec.pooling,
+        normalize=spec.normalize,
+        max_length=spec.max_length,
+        space_type=spec.space_type,
+    )
+
+
+def _agreement(model: PackagedModel, job: jobs.Job, answer: jobs.Answer) -> tuple[float, float]:
+    """Least and mean cosine, rounded. Raises ExportError where the least is below the tolerance, or not a number."""
+    least = model.spec.tolerance[job.precision]
+    texts = (*job.texts, "", "(a text beyond the limit)")
+    bad = [
+        f"  {cosine:.6f}  {text[:60]!r}"
+        for cosine, text in zip(answer.cosines, texts, strict=True)
+        if not cosine >= least  # NaN fails too
+    ]
+    if bad:
+        raise ExportError(
+            "\n".join(
+                [f"{model.name}: {job.format} {job.precision} disagrees with its source on {len(bad)} texts:", *bad]
+            ),
+            hint=f"cosines of at least {least} are expected (tolerance in {model.spec.folder}/model.yaml)",
+        )
+    mean = math.fsum(answer.cosines) / len(answer.cosines)
+    return round(min(answer.cosines), DIGITS), round(mean, DIGITS)
+
+
+def _no_way(model: PackagedModel, bundle: Bundle, place: str | None, cache: Path, error: OsformError) -> ExportError:
+    tried = f"neither in {cache} nor in {place}" if place else f"not in {cache}"
+    name = f"{bundle.sha256}.zip"
+    return ExportError(
+        f"{model.name}: the {bundle.format} {bundle.precision} bundle is {tried}, and can't be exported here: "
+        f"{error.message}",
+        hint=f"any of: pip install 'osform[export]'; copy {name} into {cache / 'bundles'}; "
+        "or name a folder or URL that has it, as `bundles:` in stack.yaml",
+    )
