@@ -15,10 +15,10 @@ from osform.cluster.retry import Clock, Sleep
 from osform.core.address import Address
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
 from osform.core.plan import Change, Create, Delete, Plan
-from osform.core.request import Request
 from osform.core.state import Entry
 from osform.errors import ApplyFailed, OsformError, PlanRefused
 from osform.flows.carrying_out import Hands
+from osform.flows.looking import Eyes
 from osform.flows.planning import Survey
 from osform.kinds import mappings
 
@@ -147,15 +147,15 @@ class Applier:
         self._refuse_engines(plan)
 
     def _refuse_losing_documents(self, deletions: list[Address], survey: Survey) -> None:
+        eyes = Eyes(self.cluster, clock=self.clock, sleep=self.sleep)
         for address in deletions:
             live = survey.live.get(address)
-            if address.kind == "index" and live is not None:
-                count = self.cluster.send(Request("GET", f"/{live.ids['index']}/_count"))["count"]
-                if count:
-                    raise PlanRefused(
-                        f"{address} has {count:,} documents, which its deletion would take away",
-                        hint="if that is meant: --force",
-                    )
+            count = eyes.documents(live) if live else 0
+            if count:
+                raise PlanRefused(
+                    f"{address} has {count:,} documents, which its deletion would take away",
+                    hint="if that is meant: --force",
+                )
 
     def _refuse_engines(self, plan: Plan) -> None:
         # The k-NN plugin of the local cluster has no native libraries: such an index is acknowledged, and the first

@@ -16,11 +16,11 @@ from osform.core.diff import ABSENT, missing
 from osform.core.document import dotted
 from osform.core.events import Note, Report
 from osform.core.models import ModelLock, PackagedModel
-from osform.core.plan import Change, Delete
+from osform.core.plan import Change, Delete, Replace, Update
 from osform.core.request import Request
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
-from osform.errors import NotReady, ReadBackMismatch, RequestFailed, Unreachable
+from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed, Unreachable
 from osform.flows.looking import Eyes
 from osform.flows.planning import Survey
 from osform.kinds import KINDS, ml
@@ -75,15 +75,26 @@ class Hands:
         )
         self.write(entry)
         body = revealed(asked)
-        if before is not None and old is not None:
-            steps = kind.update(address.name, body, before, old.recorded)
-        else:
-            steps = kind.create(address.name, body, wanted.ids)
+        match change:
+            case Update():
+                assert before is not None, "an update is of what is live"
+                steps = kind.update(address.name, body, before, old.recorded if old else {})
+            case Replace():
+                assert before is not None, "a replacement is of what is live"
+                self._refuse_losing(before, address)
+                steps = [*kind.delete(address.name, before), *kind.create(address.name, body, wanted.ids)]
+            case _:
+                steps = kind.create(address.name, body, wanted.ids)
         ids = self._do(entry, steps, survey.spec.models)
         live = self._read_back(address, replace(wanted, asked=body, ids=ids), survey)
         recorded = redacted(live.body, secrets_in(asked))
         self.write(self.stamp(replace(entry, status="applied", recorded=recorded, ids={**ids, **live.ids})))
         return live
+
+    def _refuse_losing(self, live: Live, address: Address) -> None:
+        count = Eyes(self.cluster, clock=self.clock, sleep=self.sleep).documents(live)
+        if count:
+            raise PlanRefused(f"{address} was empty when it was planned, and has {count:,} documents now")
 
     def _delete(self, change: Delete, survey: Survey) -> None:
         live = survey.live.get(change.address)

@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist_if_there
 from osform.core.address import Address
+from osform.core.request import Request
 from osform.kinds import KINDS
 from osform.kinds.base import Live, Wanted
 
@@ -35,3 +37,13 @@ class Eyes:
                 ]
                 live |= {Address(kind, name): found for name, found in module.found(answers, named).items()}
         return live
+
+    def documents(self, live: Live) -> int:
+        """How many documents an index has, those included that no search sees yet; 0 for what is no index."""
+        if "index" not in live.ids:
+            return 0
+        index = quote(live.ids["index"])
+        patience = Patience.of(self.seconds, self.clock, self.sleep)
+        persist_if_there(self.cluster, Request("POST", f"/{index}/_refresh"), patience)
+        answer = persist_if_there(self.cluster, Request("GET", f"/{index}/_count"), patience)
+        return int(answer["count"]) if answer else 0

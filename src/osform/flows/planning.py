@@ -96,15 +96,15 @@ def make_plan(survey: Survey) -> Plan:
         hint = "rename the resource, or remove what is in its way"
         raise PlanRefused("\n".join(foreign), hint=hint)
     plan = Plan(survey.spec.name, survey.spec.environment, tuple(changes))
-    _refuse_replacements(plan)
+    _refuse_replacements(plan, survey)
     return plan
 
 
-def _refuse_replacements(plan: Plan) -> None:
+def _refuse_replacements(plan: Plan, survey: Survey) -> None:
     lines = [
         f"{change.place} {change.address}: {'; '.join(change.notes)}"
         for change in plan.changes
-        if isinstance(change, Replace)
+        if isinstance(change, Replace) and not KINDS[change.address.kind].expendable(survey.live[change.address])
     ]
     if lines:
         hint = "give the resource another name: it is made beside the old one, and documents are ingested into it again"

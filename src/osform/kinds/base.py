@@ -48,10 +48,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Live:
-    """A resource as it is on the cluster, in the shape of ``asked``, without volatile fields."""
+    """A resource as it is on the cluster, in the shape of ``asked``, without volatile fields.
+
+    ``documents`` counts those of an index that a search sees.
+    """
 
     body: Body
     ids: Mapping[str, str] = field(default_factory=dict)
+    documents: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,9 @@ class Kind(Protocol):
 
     def refusal(self, changed: Sequence[Difference], live: Live) -> str | None:
         """Why these differences can't be made in place, or None where they can."""
+
+    def expendable(self, live: Live) -> bool:
+        """Whether it can be deleted and made anew without losing anything, where it can't be changed in place."""
 
     def create(self, name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
         """The steps that make the resource. ``asked`` is expanded and resolved, ``ids`` are those of Wanted."""

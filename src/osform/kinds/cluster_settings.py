@@ -68,6 +68,11 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return None
 
 
+def expendable(live: Live) -> bool:
+    """Others may hold on to what is there."""
+    return False
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """One request for all keys."""
     return [Send(Request("PUT", "/_cluster/settings", dict(asked)))]

@@ -24,6 +24,7 @@ _STATIC = frozenset({
 })  # fmt: skip
 _STATIC_GROUPS = ("index.analysis.", "index.sort.", "index.similarity.")
 _VOLATILE = ("index.creation_date", "index.uuid", "index.version.", "index.provided_name", "index.resize.")
+COUNTS = "documents"
 # A request line may have 4,096 bytes by default; names are short of 255 each.
 _LONGEST_NAMES = 3000
 
@@ -81,12 +82,22 @@ def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
             batches.append([])
         batches[-1].append(name)
     params = {"flat_settings": "true", "ignore_unavailable": "true"}
-    return [Request("GET", "/" + ",".join(quote(n) for n in batch), params=params) for batch in batches if batch]
+    count = {"size": 0, "aggs": {COUNTS: {"terms": {"field": "_index", "size": 10_000}}}}
+    requests: list[Request] = []
+    for path in ("/" + ",".join(quote(name) for name in batch) for batch in batches if batch):
+        requests.append(Request("GET", path, params=params))
+        requests.append(Request("POST", f"{path}/_search", count, {"ignore_unavailable": "true"}))
+    return requests
 
 
 def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
     """The physical index that the ledger remembers, else whatever answers to the name."""
-    stored: dict[str, Any] = {name: body for answer in answers for name, body in (answer or {}).items()}
+    stored: dict[str, Any] = {name: body for answer in answers[::2] for name, body in (answer or {}).items()}
+    documents = {
+        bucket["key"]: bucket["doc_count"]
+        for answer in answers[1::2]
+        for bucket in (answer or {}).get("aggregations", {}).get(COUNTS, {}).get("buckets", [])
+    }
     live: dict[str, Live] = {}
     for name, want in wanted.items():
         behind = [index for index, body in stored.items() if index == name or name in body.get("aliases", {})]
@@ -94,7 +105,7 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
         if index not in stored:
             index = next(iter(sorted(behind)), None)
         if index is not None:
-            live[name] = Live(_body(name, index, stored[index]), {"index": index})
+            live[name] = Live(_body(name, index, stored[index]), {"index": index}, documents.get(index, 0))
     return live
 
 
@@ -133,6 +144,11 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
         elif part == "index":
             reasons.append("another physical index is a replacement")
     return "; ".join(dict.fromkeys(reasons)) or None
+
+
+def expendable(live: Live) -> bool:
+    """An index without a document."""
+    return live.documents == 0
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:

@@ -78,6 +78,11 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return None
 
 
+def expendable(live: Live) -> bool:
+    """Others may hold on to what is there."""
+    return False
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Put it under its own name and those of its copies."""
     return pipelines.put(BASE, [name, *pipelines.copies(ids)], asked)

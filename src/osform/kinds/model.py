@@ -167,6 +167,11 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return f"another {', '.join(fixed)} makes it another model, and vectors made by the old one would not fit"
 
 
+def expendable(live: Live) -> bool:
+    """Others may hold on to what is there."""
+    return False
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Upload, deploy, and compare its vectors with those of the export."""
     meta = {key: value for key, value in asked.items() if key not in ("deployed", "model")}

@@ -72,6 +72,11 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return None
 
 
+def expendable(live: Live) -> bool:
+    """Others may hold on to what is there."""
+    return False
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Register it."""
     return [CreateGroup(ml.register_group(asked))]
