@@ -14,6 +14,8 @@ from osform.errors import LocalClusterError, MissingExtra
 from osform.local.releases import Artifact
 
 BLOCK = 1 << 20
+PIECE = 1 << 16
+"""As much as a broken connection loses at most."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _stream(url: str, artifact: Artifact, part: Path, task: str, report: Report,
             have = 0
         response.raise_for_status()
         with part.open("ab") as stream:
-            for block in response.iter_content(BLOCK):
+            for block in response.iter_content(PIECE):
                 stream.write(block)
                 have += len(block)
                 report(Advanced(task, have, artifact.size))
