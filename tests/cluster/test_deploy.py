@@ -15,9 +15,11 @@ from osform.cluster.nodes import ml_nodes, require_ml_node, serving
 from osform.cluster.predict import cosine, predict, probe
 from osform.errors import NotReady, PredictionMismatch, RequestFailed, TaskFailed
 from tests.cluster.ml_commons import DATA, ML, MLCommons
-from tests.proxy import Answer, Call, Proxy, nth
+from tests.proxy import Answer, Call, Cut, Proxy, nth
 
 SHA = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of b"abc"
+
+BUSY = Answer(429, {"error": {"type": "circuit_breaking_exception", "reason": "Memory Circuit Breaker is open"}})
 
 
 @pytest.fixture
@@ -51,6 +53,15 @@ def test_a_node_that_joined_since_gets_the_model_too(server: MLCommons, cluster:
     deploy(cluster, "m")
     server.nodes["m2"] = {**ML, "name": "ml-2"}
     assert [node.name for node in deploy(cluster, "m")] == ["ml-1", "ml-2"]
+
+
+@pytest.mark.parametrize("trouble", [BUSY, Cut(), Cut(after=True)], ids=["429", "cut", "cut after"])
+@pytest.mark.parametrize("number", range(1, 12))
+def test_one_failure_on_the_wire_does_not_stop_a_deployment(server: MLCommons, trouble: Any, number: int) -> None:
+    with Proxy(server.url, nth(number, trouble)) as proxy:
+        cluster = Cluster(proxy.url)
+        assert [node.name for node in deploy(cluster, "m")] == ["ml-1"]
+        cluster.close()
 
 
 def test_a_failure_that_passes_is_tried_once_more(server: MLCommons, cluster: Cluster) -> None:

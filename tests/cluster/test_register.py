@@ -213,6 +213,19 @@ def test_a_bundle_that_is_not_the_one_that_was_locked_is_refused(server: MLCommo
     assert server.models == {}
 
 
+def test_a_model_without_a_group_is_refused_since_the_server_would_pick_one(server: MLCommons, bundle: Path) -> None:
+    with pytest.raises(InputError, match="model_group_id must be given"):
+        upload(server.url, bundle, meta={**META, "model_group_id": None})
+
+
+def test_a_switch_that_is_off_is_not_missed_where_the_server_leaves_it_out(server: MLCommons, bundle: Path) -> None:
+    config = {**META["model_config"], "normalize_result": False}  # type: ignore[dict-item]
+    drop = dropping("model_config", "normalize_result", path="_register_meta", method="POST")
+    first, _ = upload(server.url, bundle, drop, meta={**META, "model_config": config})
+    second, _ = upload(server.url, bundle, meta={**META, "model_config": config})
+    assert first == second
+
+
 def test_a_missing_bundle_is_refused_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nothing\.zip"):
         Bundle.read(tmp_path / "nothing.zip")

@@ -44,13 +44,13 @@ def register(
     """Bring a bundle to the cluster as a model in state REGISTERED, and return its id.
 
     ``meta`` is the body of ``_register_meta`` but for the size, hash and number of chunks, which come from the file:
-    name, function_name, model_format, model_group_id and model_config are mandatory. ``model_id`` is what a journal
-    says of an interrupted run. ``remember`` is called with the model's id as soon as it is known, before any chunk is
-    sent. Of a model that is there already, whole or in part, only the missing chunks are sent; the fields that the
-    server forgets on the way are set again and read back.
+    name, model_format and model_group_id are mandatory; function_name is TEXT_EMBEDDING where it isn't given.
+    ``model_id`` is what a journal says of an interrupted run. ``remember`` is called with the model's id as soon as it
+    is known, before any chunk is sent. Of a model that is there already, whole or in part, only the missing chunks are
+    sent; the fields that the server forgets on the way are set again and read back.
 
-    Raises InputError for a bundle that can't be read or a hash in ``meta`` that isn't the bundle's, ReadBackMismatch,
-    RequestFailed, Unreachable, and TaskFailed where the server does not register the model by the deadline.
+    Raises InputError for a bundle that can't be read, a missing field, or a hash in ``meta`` that isn't the bundle's;
+    ReadBackMismatch, RequestFailed and Unreachable; TaskFailed where the server does not register the model in time.
     Source: https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
     """
     patience = Patience.of(deadline_seconds, clock, sleep)
@@ -95,6 +95,9 @@ def restore(cluster: Cluster, model_id: str, wanted: Mapping[str, Any], patience
 
 
 def _complete(meta: Mapping[str, Any], source: Bundle, chunk_bytes: int) -> dict[str, Any]:
+    absent = [key for key in ("name", "model_format", "model_group_id") if not meta.get(key)]
+    if absent:  # without a group the server picks one by the model's name, which may be somebody else's
+        raise InputError(f"{source.path}: {', '.join(absent)} must be given to register a model")
     stated = meta.get("model_content_hash_value", source.sha256)
     if stated != source.sha256:
         raise InputError(
@@ -142,9 +145,9 @@ def _same(model: Model, body: Mapping[str, Any]) -> bool:
 
 def _fixed(body: Mapping[str, Any]) -> dict[str, Any]:
     """What the registration fixes for good. A switch of model_config that is off is not stored: absent means false."""
-    fixed = {key: body[key] for key in ("name", "model_format", "model_group_id") if body.get(key) is not None}
+    fixed = {key: body[key] for key in ("name", "model_format", "model_group_id")}
     config = {key: value for key, value in body.get("model_config", {}).items() if value is not False}
-    return {**fixed, "model_config": config}
+    return {**fixed, "algorithm": body["function_name"], "model_config": config}
 
 
 def _create(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> str:

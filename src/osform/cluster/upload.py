@@ -166,7 +166,8 @@ def _finish(send: _Sender, *, already: bool) -> None:
     sent again only when the state has not changed for a while.
     """
     last, patience, sent = send.total - 1, send.patience, 0
-    while not _registered(send, seconds=_VISIBLE_SECONDS if already or sent else 0):
+    wait = _VISIBLE_SECONDS if already else 0.0
+    while not _registered(send, seconds=wait):
         if patience.over:
             raise TaskFailed(
                 f"model {send.model_id}: all {send.total} chunks are there, and it is not called registered",
@@ -177,6 +178,9 @@ def _finish(send: _Sender, *, already: bool) -> None:
         except (Unreachable, RequestFailed) as error:
             if not passes(error) or patience.over:
                 raise
+            wait = 1.0 if isinstance(error, RequestFailed) else _VISIBLE_SECONDS  # no answer: perhaps it was taken
+        else:
+            wait = _VISIBLE_SECONDS
         sent += 1
     if sent > 1:
         patience.sleep(min(_LATE_SECONDS, patience.left))
