@@ -1,0 +1,106 @@
+"""Where a bundle comes from when it is needed: the cache, a folder, a URL; else what can be done about it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from osform.core.events import silent
+from osform.core.models import Bundle, ModelLock, ModelSpec, PackagedModel, PathSource
+from osform.errors import ExportError
+from osform.files import bundles
+from osform.flows.exporting import obtain_bundle, verify_model
+
+CONTENT = b"a bundle"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder, and keeps its log to itself."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder as a stack names it, with the bundle."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    (folder / f"{SHA256}.zip").write_bytes(CONTENT)
+    return folder
+
+
+@pytest.fixture
+def url(place: Path) -> Iterator[str]:
+    """The same folder behind HTTP."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(place))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def model(folder: Path) -> PackagedModel:
+    """A model with a lock, whose weights are nowhere."""
+    spec = ModelSpec("m", str(folder), PathSource("weights"), (("onnx", "fp32"),), {"fp32": 0.9999}, ("a text",))
+    bundle = Bundle("onnx", "fp32", SHA256, len(CONTENT), "TEXT_EMBEDDING", {}, 1.0, 1.0)
+    return PackagedModel(spec, ModelLock("m", "s" * 64, 2, 256, "cosinesimil", (bundle,), ()))
+
+
+def obtain(folder: Path, place: str | None) -> Path:
+    return obtain_bundle(
+        model(folder), "onnx", "fp32", cache=folder / "cache", place=place, report=silent, environment={}
+    )
+
+
+def test_the_cache_comes_first(tmp_path: Path) -> None:
+    cached = bundles.path_of(tmp_path / "cache", SHA256)
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(CONTENT)
+    assert obtain(tmp_path, "nowhere") == cached
+
+
+def test_a_folder_that_the_stack_names_fills_the_cache(tmp_path: Path, place: Path) -> None:
+    assert obtain(tmp_path, str(place)) == bundles.path_of(tmp_path / "cache", SHA256)
+    assert bundles.find(tmp_path / "cache", SHA256)
+
+
+def test_a_url_that_the_stack_names_fills_the_cache(tmp_path: Path, url: str) -> None:
+    assert obtain(tmp_path, url).read_bytes() == CONTENT
+
+
+def test_a_damaged_bundle_in_the_cache_is_fetched_anew(tmp_path: Path, url: str) -> None:
+    obtain(tmp_path, url).write_bytes(b"damaged")
+    assert obtain(tmp_path, url).read_bytes() == CONTENT
+
+
+def test_bytes_that_are_not_the_locks_are_refused(tmp_path: Path, place: Path) -> None:
+    (place / f"{SHA256}.zip").write_bytes(b"another bundle")
+    with pytest.raises(ExportError, match="has the SHA-256"):
+        obtain(tmp_path, str(place))
+    assert bundles.find(tmp_path / "cache", SHA256) is None
+
+
+def test_where_there_is_no_way_the_three_remedies_are_named(tmp_path: Path, url: str, place: Path) -> None:
+    (place / f"{SHA256}.zip").unlink()
+    with pytest.raises(ExportError, match=r"neither in .* nor in http") as failed:
+        obtain(tmp_path, url)
+    for remedy in ("pip install 'osform[export]'", f"copy {SHA256}.zip into", "`bundles:` in stack.yaml"):
+        assert remedy in (failed.value.hint or "")
+
+
+def test_a_server_that_does_not_answer_is_an_error_with_its_url(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"http://127\.0\.0\.1:9/"):
+        obtain(tmp_path, "http://127.0.0.1:9")
+
+
+def test_verify_says_how_to_have_a_bundle_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no undamaged onnx fp32 bundle") as failed:
+        verify_model(model(tmp_path), "onnx", "fp32", cache=tmp_path, report=silent, environment={})
+    assert failed.value.hint == "osform model export m --as onnx"
