@@ -38,7 +38,7 @@ def test_the_reason_is_told_without_its_stack(tmp_path: Path) -> None:
     place.log.write_text(TRACE)
     said = why(place)
     assert len(said) == 3
-    assert said[-1] == "Caused by: java.net.BindException: Address already in use"
+    assert said[-1] == "java.net.BindException: Address already in use"
     assert "--port" in str(remedy(said))
 
 

@@ -24,6 +24,10 @@ REMEDIES = (
      "another Java is needed: export OPENSEARCH_JAVA_HOME=/path/to/jdk"),
 )  # fmt: skip
 
+TROUBLE = re.compile(r"\[(ERROR|FATAL)\s*\]|Exception|Error:|error:|[Ff]ailed|refus|No space|not enough")
+FRAME = re.compile(r"at [\w.$/@]+\(|\.\.\. \d+ more")
+REPEATED = re.compile(r"^(Caused by|Likely root cause): ")
+
 
 def tail(file: Path, lines: int) -> list[str]:
     """The last lines of a file, oldest first; none where there is no file."""
@@ -40,16 +44,12 @@ def tail(file: Path, lines: int) -> list[str]:
     return data.decode("utf-8", errors="replace").splitlines()[-lines:]
 
 
-def why(place: NodePlace, lines: int = 8) -> list[str]:
-    """The last lines that tell of trouble in a node's log or console: errors with what follows, not stack frames."""
-    recent = [*tail(place.log, 400), *tail(place.console, 60)]
-    meaningful = [
-        line
-        for line in recent
-        if re.search(r"\[(ERROR|FATAL)\s*\]|Exception|Error:|error:|[Ff]ailed|refus|No space|not enough", line)
-        and not re.match(r"\s+at |\s*\.\.\. \d+ more", line)
-    ]
-    return [line.strip()[:300] for line in (meaningful or recent)[-lines:]]
+def why(place: NodePlace, lines: int = 6) -> list[str]:
+    """The last lines that tell of trouble in a node's log or console, each reason once and without stack frames."""
+    recent = [line.strip() for line in (*tail(place.log, 400), *tail(place.console, 60))]
+    telling = [line for line in recent if TROUBLE.search(line) and not FRAME.match(line)]
+    reasons = {REPEATED.sub("", line)[:200]: None for line in telling or recent}
+    return list(reasons)[-lines:]
 
 
 def remedy(lines: list[str]) -> str | None:
