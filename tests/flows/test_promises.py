@@ -45,7 +45,7 @@ def test_other_bytes_are_refused_and_the_message_says_which_version_changed() ->
 
 
 def test_other_bytes_from_the_same_versions_point_at_the_machine() -> None:
-    with pytest.raises(ExportError, match="it must be this kind of machine"):
+    with pytest.raises(ExportError, match="another kind of machine"):
         entered(lock(), lock(sha256="c"), silent, update=False)
 
 

@@ -13,8 +13,10 @@ from osform.export.jobs import Job
 
 if TYPE_CHECKING:
     import numpy
+    import torch
     from sentence_transformers import SentenceTransformer
 
+EXAMPLE = "An example of ordinary length; what is traced with it holds for any other."
 # sentence-transformers' similarity functions, as k-NN calls them.
 SPACES = {"cosine": "cosinesimil", "dot": "innerproduct", "euclidean": "l2", "manhattan": "l1"}
 
@@ -40,6 +42,12 @@ class Encoder:
     def backend_tokenizer(self) -> Any:
         """The tokenizer as ``tokenizers`` knows it, with whatever transformers changed in it."""
         return self.model.tokenizer.backend_tokenizer
+
+    def example(self) -> torch.Tensor:
+        """Token ids of an ordinary text, int64 of shape (1, tokens), to trace with."""
+        import torch
+
+        return torch.tensor([self.backend_tokenizer.encode(EXAMPLE).ids])
 
     def encode(self, texts: Sequence[str]) -> list[numpy.ndarray[Any, Any]]:
         """sentence-transformers' own vectors of shape (dimension,), each text by itself as on the server."""

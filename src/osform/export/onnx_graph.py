@@ -54,7 +54,7 @@ def make(encoder: Encoder) -> bytes:
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             SentenceEmbedding().eval(),
-            _example(names),
+            _example(encoder, names),
             buffer,
             dynamo=False,
             opset_version=OPSET,
@@ -65,11 +65,10 @@ def make(encoder: Encoder) -> bytes:
     return _checked(buffer.getvalue(), names)
 
 
-def _example(names: tuple[str, ...]) -> tuple[torch.Tensor, ...]:
-    import torch
-
-    ids = torch.arange(5, 21).unsqueeze(0)  # any tokens will do; a trace sees shapes
-    return tuple({"input_ids": ids, "attention_mask": torch.ones_like(ids)}.get(name, ids * 0) for name in names)
+def _example(encoder: Encoder, names: tuple[str, ...]) -> tuple[torch.Tensor, ...]:
+    ids = encoder.example()
+    values = {"input_ids": ids, "attention_mask": ids * 0 + 1, "token_type_ids": ids * 0}
+    return tuple(values[name] for name in names)
 
 
 def _checked(data: bytes, names: tuple[str, ...]) -> bytes:

@@ -15,8 +15,6 @@ from osform.errors import ExportError
 from osform.export.encoder import Encoder
 from osform.export.zips import write_zip
 
-EXAMPLE = "An example of ordinary length; the trace holds for any other."
-
 
 def make(encoder: Encoder) -> bytes:
     """The traced model as the bytes of a ``model.pt``. The encoder must have been loaded with eager attention.
@@ -26,6 +24,8 @@ def make(encoder: Encoder) -> bytes:
     import torch
 
     class SentenceEmbedding(torch.nn.Module):  # type: ignore[misc]  # mypy does not look into torch
+        __module__ = "osform"  # this name is in the archive, whose bytes shall not change when code here moves
+
         def __init__(self) -> None:
             super().__init__()
             self.model = encoder.model
@@ -34,7 +34,7 @@ def make(encoder: Encoder) -> bytes:
             features = {key: features[key] for key in ("input_ids", "attention_mask")}
             return {"sentence_embedding": self.model(features)["sentence_embedding"]}
 
-    ids = torch.tensor([encoder.backend_tokenizer.encode(EXAMPLE).ids])
+    ids = encoder.example()
     example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.no_grad(), warnings.catch_warnings():
         # Tracing warns of Python conditions that it freezes; the comparison over many lengths shows whether it matters.

@@ -67,7 +67,7 @@ def _changes(old: ModelLock, before: Bundle | None, fresh: ModelLock) -> list[st
         if before.recipe.get(name) != bundle.recipe.get(name)
     ]
     if not lines:
-        lines.append("  source, settings and versions are the same, so it must be this kind of machine")
+        lines.append("  source, settings and versions are the same: another osform, or another kind of machine")
     return [f"  sha256: {_short(before.sha256)} -> {_short(bundle.sha256)}", *lines]
 
 
