@@ -24,7 +24,7 @@ from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed
 from osform.flows.looking import Eyes
 from osform.flows.planning import Survey
 from osform.kinds import KINDS, ml
-from osform.kinds.base import CreateGroup, DeployModel, Live, ProbeModel, RegisterModel, Send, Step, Wanted
+from osform.kinds.base import CreateGroup, DeployModel, Last, Live, ProbeModel, RegisterModel, Send, Step, Wanted
 
 # A search sees a write after the next refresh, a second later by default.
 _VISIBLE_SECONDS = 10.0
@@ -78,7 +78,7 @@ class Hands:
         match change:
             case Update():
                 assert before is not None, "an update is of what is live"
-                steps = kind.update(address.name, body, before, old.recorded if old else {})
+                steps = kind.update(address.name, body, before, Last(old.asked, old.recorded) if old else Last())
             case Replace():
                 assert before is not None, "a replacement is of what is live"
                 self._refuse_losing(before, address)

@@ -143,7 +143,7 @@ def _change(survey: Survey, address: Address) -> Change | None:
         differences=_placed(resource, found),
         asked=asked,
         place=Place(resource.file),
-        notes=(refusal,) if refusal else notes,
+        notes=(refusal,) if refusal else (*notes, *kind.remarks(found)),
     )
 
 

@@ -47,6 +47,14 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Last:
+    """How a resource was left: what was asked then, and what was read back; both empty where that is not known."""
+
+    asked: Body = field(default_factory=dict)
+    recorded: Body = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Live:
     """A resource as it is on the cluster, in the shape of ``asked``, without volatile fields.
 
@@ -134,11 +142,14 @@ class Kind(Protocol):
     def expendable(self, live: Live) -> bool:
         """Whether it can be deleted and made anew without losing anything, where it can't be changed in place."""
 
+    def remarks(self, changed: Sequence[Difference]) -> Sequence[str]:
+        """What a reader of the plan should know besides the differences."""
+
     def create(self, name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
         """The steps that make the resource. ``asked`` is expanded and resolved, ``ids`` are those of Wanted."""
 
-    def update(self, name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
-        """The steps that turn what is live into what is asked; leaves that nobody asked go back to ``recorded``."""
+    def update(self, name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
+        """The steps that turn what is live into what is asked, and what nobody asked back into what was recorded."""
 
     def delete(self, name: str, live: Live) -> Sequence[Step]:
         """The steps that take the resource away."""

@@ -9,7 +9,7 @@ from osform.core.address import Address
 from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks
-from osform.kinds.base import Body, Context, Finding, Live, Send, Step, Wanted
+from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
 from osform.kinds.settings import flat
 
 KIND = "cluster_settings"
@@ -73,17 +73,22 @@ def expendable(live: Live) -> bool:
     return False
 
 
+def remarks(changed: Sequence[Difference]) -> Sequence[str]:
+    """Nothing that the differences don't say."""
+    return ()
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """One request for all keys."""
     return [Send(Request("PUT", "/_cluster/settings", dict(asked)))]
 
 
-def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Set what is asked, and unset what was ours and is no longer asked."""
     body = {
-        part: {**dict.fromkeys(recorded.get(part, {})), **asked.get(part, {})}
+        part: {**dict.fromkeys(last.asked.get(part, {})), **asked.get(part, {})}
         for part in sorted(KEYS)
-        if recorded.get(part) or asked.get(part)
+        if last.asked.get(part) or asked.get(part)
     }
     return [Send(Request("PUT", "/_cluster/settings", body))]
 

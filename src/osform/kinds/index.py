@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 from osform.core.address import Address
-from osform.core.diff import Difference, differences
+from osform.core.diff import ABSENT, Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks, mappings
-from osform.kinds.base import Body, Context, Finding, Live, Send, Step, Wanted
+from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
 from osform.kinds.settings import flat
 
 KIND = "index"
@@ -137,13 +137,26 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     reasons: list[str] = []
     for difference in changed:
         part, key = (*difference.path, "", "")[:2]
-        if part == "settings" and (key in _STATIC or str(key).startswith(_STATIC_GROUPS)):
+        if part == "settings" and _is_static(str(key)) and difference.after is not ABSENT:
             reasons.append(f"{key} is fixed when an index is made")
         elif part == "mappings":
             reasons += mappings.refusals(difference, live.body["mappings"])
         elif part == "index":
             reasons.append("another physical index is a replacement")
     return "; ".join(dict.fromkeys(reasons)) or None
+
+
+def _is_static(setting: str) -> bool:
+    return setting in _STATIC or setting.startswith(_STATIC_GROUPS)
+
+
+def remarks(changed: Sequence[Difference]) -> Sequence[str]:
+    """What stays although the files no longer ask for it."""
+    gone = [difference.path for difference in changed if difference.after is ABSENT]
+    settings = sorted({str(path[1]) for path in gone if path[0] == "settings" and _is_static(str(path[1]))})
+    fields = sorted({mappings.field(path[1:]) for path in gone if path[:2] == ("mappings", "properties")})
+    kept = [f"{each} stays as it is: it is fixed when an index is made" for each in settings]
+    return kept + [f"the field {each} stays in the mapping: OpenSearch can't take one away" for each in fields]
 
 
 def expendable(live: Live) -> bool:
@@ -158,11 +171,11 @@ def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     return [Send(Request("PUT", f"/{quote(asked['index'])}", body))]
 
 
-def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Only what differs: settings, mapping, aliases, each in one request."""
     index = quote(live.ids["index"])
     steps: list[Step] = []
-    settings = _settings_to_put(asked["settings"], live.body["settings"], recorded.get("settings", {}))
+    settings = _settings_to_put(asked["settings"], live.body["settings"], last)
     if settings:
         steps.append(Send(Request("PUT", f"/{index}/_settings", settings)))
     if differences(live.body["mappings"], asked["mappings"]):
@@ -173,12 +186,14 @@ def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]
     return steps
 
 
-def _settings_to_put(asked: Body, live: Body, recorded: Body) -> dict[str, Any]:
-    # What nobody asked goes back to what was there when the index was last read back; what was asked once and is
-    # not any more goes back to the server's default, which null stands for.
-    wanted = {**dict.fromkeys(live), **{k: v for k, v in recorded.items() if k in live}, **asked}
-    fixed = {key for key in wanted if key in _STATIC or key.startswith(_STATIC_GROUPS)}
-    return {key: value for key, value in wanted.items() if key not in fixed and live.get(key) != value}
+def _settings_to_put(asked: Body, live: Body, last: Last) -> dict[str, Any]:
+    # Null is the server's default: for what was asked once and is not any more, and for what somebody set since the
+    # last look. What somebody changed goes back to what was there then.
+    recorded = last.recorded.get("settings", {})
+    wanted: dict[str, Any] = {key: recorded.get(key) for key in {**live, **recorded}} if recorded else {}
+    wanted |= dict.fromkeys(last.asked.get("settings", {}))
+    wanted |= asked
+    return {key: value for key, value in wanted.items() if not _is_static(key) and live.get(key) != value}
 
 
 def _alias_actions(index: str, name: str, asked: Body, live: Body) -> list[dict[str, Any]]:

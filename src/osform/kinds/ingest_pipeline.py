@@ -9,7 +9,7 @@ from osform.core.address import Address
 from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks, pipelines
-from osform.kinds.base import Body, Context, Finding, Live, Send, Step, Wanted
+from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
 
 KIND = "ingest_pipeline"
 KEYS = frozenset({"description", "processors", "on_failure", "version"})
@@ -83,12 +83,17 @@ def expendable(live: Live) -> bool:
     return False
 
 
+def remarks(changed: Sequence[Difference]) -> Sequence[str]:
+    """Nothing that the differences don't say."""
+    return ()
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Put it under its own name and those of its copies."""
     return pipelines.put(BASE, [name, *pipelines.copies(ids)], asked)
 
 
-def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Put it again, with its copies."""
     return pipelines.put(BASE, [name, *pipelines.copies(live.ids)], asked)
 

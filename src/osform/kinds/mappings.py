@@ -108,8 +108,8 @@ def refusals(difference: Difference, live: Mapping[str, Any]) -> list[str]:
     if difference.after is ABSENT or _in_new_field(path, live) or path[-1] in _CHANGEABLE:
         return []  # a field that is no longer asked stays in the mapping, which hurts nobody
     if "fields" in path and difference.before is ABSENT:
-        return [f"documents that are there already would not answer to the new sub-field {_field(path)}"]
-    return [f"{path[-1]} of the field {_field(path)} is fixed once the field exists"]
+        return [f"documents that are there already would not answer to the new sub-field {field(path)}"]
+    return [f"{path[-1]} of the field {field(path)} is fixed once the field exists"]
 
 
 def _in_new_field(path: Path, live: Mapping[str, Any]) -> bool:
@@ -124,6 +124,7 @@ def _in_new_field(path: Path, live: Mapping[str, Any]) -> bool:
     return False
 
 
-def _field(path: Path) -> str:
+def field(path: Path) -> str:
+    """The name of the field, as in queries, whose parameter stands at ``path`` below the mapping."""
     names = [str(part) for part in path if part not in ("properties", "fields")]
     return ".".join(names[:-1] or names)

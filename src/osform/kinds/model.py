@@ -15,6 +15,7 @@ from osform.kinds.base import (
     Context,
     DeployModel,
     Finding,
+    Last,
     Live,
     ProbeModel,
     RegisterModel,
@@ -172,6 +173,11 @@ def expendable(live: Live) -> bool:
     return False
 
 
+def remarks(changed: Sequence[Difference]) -> Sequence[str]:
+    """Nothing that the differences don't say."""
+    return ()
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Upload, deploy, and compare its vectors with those of the export."""
     meta = {key: value for key, value in asked.items() if key not in ("deployed", "model")}
@@ -179,7 +185,7 @@ def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     return [register, DeployModel(), ProbeModel(asked["model"])]
 
 
-def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Set the fields that differ, go on with a cut-off upload, deploy where it isn't served, and ask it again."""
     register, *rest = create(name, asked, live.ids)
     fields = {key: asked[key] for key in sorted(KEPT & asked.keys()) if asked[key] != live.body.get(key)}

@@ -9,7 +9,7 @@ from osform.core.address import Address
 from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks, ml
-from osform.kinds.base import Body, Context, CreateGroup, Finding, Live, Send, Step, Wanted
+from osform.kinds.base import Body, Context, CreateGroup, Finding, Last, Live, Send, Step, Wanted
 
 KIND = "model_group"
 KEYS = frozenset({"name", "description", "access_mode", "backend_roles", "add_all_backend_roles"})
@@ -77,12 +77,17 @@ def expendable(live: Live) -> bool:
     return False
 
 
+def remarks(changed: Sequence[Difference]) -> Sequence[str]:
+    """Nothing that the differences don't say."""
+    return ()
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Register it."""
     return [CreateGroup(ml.register_group(asked))]
 
 
-def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Send all fields again."""
     return [Send(ml.put_group(live.ids["model_group_id"], asked))]
 

@@ -9,7 +9,7 @@ from osform.core.address import Address
 from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks, pipelines
-from osform.kinds.base import Body, Context, Finding, Live, Send, Step, Wanted
+from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
 
 KIND = "search_pipeline"
 _LISTS = ("request_processors", "response_processors", "phase_results_processors")
@@ -67,12 +67,17 @@ def expendable(live: Live) -> bool:
     return False
 
 
+def remarks(changed: Sequence[Difference]) -> Sequence[str]:
+    """Nothing that the differences don't say."""
+    return ()
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Put it."""
     return pipelines.put(BASE, [name], asked)
 
 
-def update(name: str, asked: Body, live: Live, recorded: Body) -> Sequence[Step]:
+def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Put it again."""
     return pipelines.put(BASE, [name], asked)
 

@@ -1,0 +1,72 @@
+# Every target works in .venv, which it makes and fills from requirements/*.txt, hashes checked.
+# `make demo` and `make test` are all that a fresh machine needs: Python 3.11 or newer, a JDK 21 or newer, and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Say what the targets do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/bin/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
+	  "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12")'
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv || { echo "no venv module: install your system'\''s python3-venv package"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+# The packages of the demo are a part of those of the tests, at the same versions, so either may come first.
+.venv/demo: .venv/bin/uv requirements/demo.txt pyproject.toml
+	@echo "installing the packages of requirements/demo.txt (torch among them: about 5 GB on disk, some minutes at first)"
+	@$(UV) --require-hashes -r requirements/demo.txt
+	@$(UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/bin/uv requirements/dev.txt pyproject.toml
+	@echo "installing the packages of requirements/dev.txt (torch among them: about 5 GB on disk, some minutes at first)"
+	@$(UV) --require-hashes -r requirements/dev.txt
+	@$(UV) --no-deps --no-build-isolation --editable .
+	@touch $@ .venv/demo
+
+.PHONY: demo
+demo: .venv/demo ## From nothing to semantic search on a local OpenSearch
+	@$(BIN)/python examples/demo.py
+
+.PHONY: demo-clean
+demo-clean: .venv/demo ## Take away what the demo made: the local cluster, its data, its files
+	@$(BIN)/osform cluster down --purge
+	@rm -rf .demo
+
+.PHONY: test
+test: .venv/dev ## All tests, those on a real cluster among them
+	@$(BIN)/pytest -m "not soak"
+
+.PHONY: test-fast
+test-fast: .venv/dev ## The tests that need neither a cluster nor torch
+	@$(BIN)/pytest -m "not live and not export and not soak"
+
+.PHONY: soak
+soak: .venv/dev ## The long sweeps
+	@$(BIN)/pytest -m soak --timeout 7200
+
+.PHONY: lint
+lint: .venv/dev ## Formatting, lint, types, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: bench
+bench: .venv/dev ## Measure against peers, as ratios
+	@$(BIN)/python -m bench
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
+.PHONY: lock
+lock: .venv/bin/uv ## Write requirements/*.txt anew, from pyproject.toml and requirements/*.in
+	@$(LOCK) --all-extras pyproject.toml requirements/dev.in -o requirements/dev.txt
+	@$(LOCK) --all-extras pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	@$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	@$(LOCK) requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
