@@ -111,7 +111,7 @@ def ingested_text(done: Ingested) -> str:
 @click.option(
     "--mode",
     type=click.Choice(["lexical", "semantic", "hybrid"]),
-    help="By words, by meaning, or both. [default: the most that the alias has]",
+    help="By words, by meaning, or both. [default: semantic where there are vectors]",
 )
 @click.option("--field", metavar="FIELD", help="The text or vector field to search, where there are several.")
 @click.option(

@@ -277,8 +277,8 @@ class BulkWriter:
         if self._clock() - self._warned > QUIET_BETWEEN_WARNINGS:
             self._warned = self._clock()
             self._report(Warned(f"trying again, for up to {self._patience - silent:.0f} seconds: {reason}"))
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(refusals, 10)) * (0.5 + self._chance() / 2)
-        if self._sleep(wait):
+        wait = min(LONGEST_WAIT, self._patience / 8, FIRST_WAIT * 2 ** min(refusals, 10))
+        if self._sleep(min(wait * (0.5 + self._chance() / 2), self._patience - silent + 0.01)):
             raise NotReady("the run was stopped")
 
 

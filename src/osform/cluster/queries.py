@@ -50,10 +50,14 @@ class Found:
 
 
 def default_mode(target: Target, pipeline: str | None) -> Mode:
-    """Hybrid where a search pipeline is there to put both together, else semantic, else lexical."""
+    """Semantic where vectors are made from a text, else lexical; hybrid where a search pipeline is asked for.
+
+    Not hybrid by itself: normalisation gives the best match by words a full score, even where it shares no more than
+    "in" and "the" with the question.
+    """
     if not target.embeddings:
         return "lexical"
-    return "hybrid" if pipeline or target.search_pipeline else "semantic"
+    return "hybrid" if pipeline else "semantic"
 
 
 def embedding_of(target: Target, field: str | None) -> Embedding:

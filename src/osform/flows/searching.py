@@ -31,8 +31,9 @@ def search(
 ) -> Searched:
     """Find at most ``size`` documents for ``text``; fields, model and search pipeline are read from the cluster.
 
-    Without a ``mode``: hybrid where a search pipeline is there for it, else semantic, else lexical. Raises InputError
-    for a question that can't be asked of this alias, NotReady where the alias is missing or its model isn't deployed.
+    Without a ``mode``: hybrid where a ``pipeline`` is named, else semantic where there are vectors, else lexical. Raises
+    InputError for a question that can't be asked of this alias, NotReady where the alias is missing or its model isn't
+    deployed.
     """
     if not text.strip():
         raise InputError("there is nothing to search for: the text is empty")

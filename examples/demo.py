@@ -1,0 +1,65 @@
+"""From nothing to semantic search, on a local OpenSearch: what `make demo` runs.
+
+Each step prints the command that it runs, so that the same can be done by hand.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SCRATCH = ROOT / ".demo"
+BIN = Path(sys.executable).parent
+
+
+def say(text: str) -> None:
+    print(f"\n# {text}", flush=True)
+
+
+def run(*words: str, out: Path | None = None) -> None:
+    """Run a command in the repository's root, its output to the terminal or to a file; end the demo where it fails."""
+    shown = " ".join(f'"{word}"' if " " in word else word for word in words)
+    print(f"$ {shown}" + (f" > {out.relative_to(ROOT)}" if out else ""), flush=True)
+    command = [str(BIN / words[0]), *words[1:]]
+    if out is None:
+        done = subprocess.run(command, cwd=ROOT, check=False)
+    else:
+        with out.open("w", encoding="utf-8") as file:
+            done = subprocess.run(command, cwd=ROOT, stdout=file, check=False)
+    if done.returncode:
+        sys.exit(f"the demo stopped here: the command above ended with status {done.returncode}")
+
+
+def main() -> None:
+    started = time.monotonic()
+    SCRATCH.mkdir(exist_ok=True)
+    say("A real OpenSearch: a data node and a dedicated ML node, on this machine alone")
+    run("osform", "cluster", "up")
+    say("What the files say: settings, a model group, a model, pipelines, indices. No cluster is asked")
+    run("osform", "validate")
+    say("Make it so. The model is exported to ONNX and compared with its source, uploaded, deployed, and asked")
+    run("osform", "apply", "--yes")
+    say("The cluster is as the files say: a plan has nothing left to do")
+    run("osform", "plan")
+    say("Raw descriptions go in; the cluster's own pipeline makes the vectors")
+    run("osform", "ingest", "examples/photos/descriptions.jsonl", "--into", "images")
+    say("For volume: the docstrings of this Python's standard library")
+    run("python", "examples/stdlib/docstrings.py", out=SCRATCH / "docstrings.jsonl")
+    run("osform", "ingest", ".demo/docstrings.jsonl", "--into", "stdlib")
+    say("By words, this finds nothing useful: no description of a photo has these words")
+    run("osform", "search", "images", "something hot to drink in the morning", "--mode", "lexical", "--size", "3")
+    say("By meaning, it finds the coffee")
+    run("osform", "search", "images", "something hot to drink in the morning", "--mode", "semantic", "--size", "3")
+    say("And the function for the job, in the words of somebody who does not know its name")
+    run("osform", "search", "stdlib", "run a program and read what it printed", "--mode", "semantic", "--size", "5")
+    say("Words and meaning together, each counted as provision/search_pipeline/hybrid.yaml says")
+    run("osform", "search", "images", "a quiet place by the water", "--mode", "hybrid", "--size", "3")
+    say(f"Done in {time.monotonic() - started:.0f} s. Now edit a file in provision/ or templates/ and run: osform plan")
+    print("  the cluster stays up: osform cluster status, osform cluster down; make demo-clean takes it all away")
+
+
+if __name__ == "__main__":
+    main()
