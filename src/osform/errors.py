@@ -40,18 +40,23 @@ class OsformError(Exception):
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Place:
-    """A spot in a file, as a person would look it up: ``provision/index/images.yaml:14``."""
+    """A spot in a file, as a person would look it up: ``provision/index/images.yaml:14``.
+
+    ``used_by`` is the file on whose behalf a template was read.
+    """
 
     file: str
     line: int | None = None
+    used_by: str = ""
 
     def __str__(self) -> str:
-        return self.file if self.line is None else f"{self.file}:{self.line}"
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place} (for {self.used_by})" if self.used_by else place
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Problem:
     """One mistake in a file: where it is, what was found and expected, and what to write instead."""
 
@@ -69,8 +74,13 @@ class SpecError(OsformError):
     """One or more mistakes in files; all that could be found in one go are in ``problems``."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
+        self.problems = tuple(sorted(set(problems), key=_as_read))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def _as_read(problem: Problem) -> tuple[str, int, str, str, str]:
+    place = problem.place
+    return place.file, place.line or 0, place.used_by, problem.path, problem.message
 
 
 class InputError(OsformError):

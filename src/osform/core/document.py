@@ -22,11 +22,15 @@ def dotted(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML document: its value as plain JSON types, and the line of every part of it."""
+    """One YAML document: its value as plain JSON types, and the line of every part of it.
+
+    ``used_by`` is the resource's file where this one is a template rendered for it.
+    """
 
     file: str
     value: Any
     lines: Mapping[Path, int]
+    used_by: str = ""
 
     def place(self, path: Path = ()) -> Place:
         """Where ``path`` stands; where it is missing, the nearest thing around it.
@@ -34,7 +38,7 @@ class Document:
         The path may join nested keys by dots or part dotted ones, and may say ``index.`` where the file leaves it out:
         settings are written in all these ways.
         """
-        return Place(self.file, self.lines.get(self._walked(path)))
+        return Place(self.file, self.lines.get(self._walked(path)), self.used_by)
 
     def _walked(self, path: Path) -> Path:
         words = [word for part in path for word in (part.split(".") if isinstance(part, str) else [part])]

@@ -12,7 +12,7 @@ from typing import Any
 
 from osform.core.address import Address
 from osform.core.document import Path
-from osform.core.values import Secret, Unknown
+from osform.core.values import Secret, Unknown, replaced
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,11 @@ def _reference(token: re.Match[str], passed: frozenset[str]) -> str | Ref | BadR
     if match := _OUTPUT.fullmatch(inner):
         return OutputRef(Address(match[1], match[2]), match[3])
     return BadRef(token.group(), f"{token.group()} is no reference, {_FORMS}")
+
+
+def escaped(value: Any) -> Any:
+    """The tree with each ``${`` of its texts written as ``$${``, which ``resolve`` turns back."""
+    return replaced(value, lambda leaf: leaf.replace("${", "$${") if isinstance(leaf, str) else leaf)
 
 
 def references(

@@ -9,6 +9,12 @@ from pydantic import BaseModel, ValidationError
 
 from osform.core.document import Document
 from osform.errors import Problem
+from osform.kinds.checks import described
+
+_EXPECTED = {
+    "string_type": "text", "bool_type": "true or false", "int_type": "a whole number", "float_type": "a number",
+    "dict_type": "a mapping", "model_type": "a mapping", "list_type": "a list",
+}  # fmt: skip
 
 
 def problems_of(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Problem]:
@@ -25,9 +31,11 @@ def _problem(document: Document, detail: dict[str, Any], model: type[BaseModel])
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
             return document.problem(path, f"unknown key {path[-1]!r}", hint)
         case "missing":
-            return document.problem(path, "missing")
-        case "model_type":
-            return document.problem(path, f"{_shown(detail['input'])}, expected a mapping")
+            return document.problem(path, "missing", f"add {path[-1]}: ...")
+        case kind if kind in _EXPECTED:
+            return document.problem(path, f"{described(detail['input'])}, expected {_EXPECTED[kind]}")
+        case "expected":
+            return document.problem(path, f"{_shown(detail['input'])}, {detail['msg']}")
         case "literal_error":
             return document.problem(path, f"{_shown(detail['input'])}, expected {detail['ctx']['expected']}")
         case _:

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from osform.core.address import Address
 from osform.core.document import Document
-from osform.core.refs import BadRef, EnvRef, OutputRef, Ref, VarRef, references, resolve
+from osform.core.refs import VarRef, escaped, parse
 from osform.core.resource import Resource, StackSpec
 from osform.errors import Place, Problem, SpecError
 from osform.files import yaml
 from osform.files.git import head
 from osform.files.models import load_models
+from osform.files.referring import Known, mistakes
 from osform.files.schema import problems_of
 from osform.files.templates import Templates
+from osform.files.variables import DEFAULT, read_variables
 from osform.kinds import KINDS
 from osform.kinds.checks import described, nearest
 
-DEFAULT = "default"
-"""The environment where none is named; its file may be missing."""
-
 _OURS = frozenset({"template", "values", "protect"})
 _OTHER_FOLDERS = frozenset({"environments", "checks"})
+# What a reference can name: a file's name that is none could never be referred to.
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _matching(pattern: str, words: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("expected", "expected {words}", {"words": words})
+        return text
+
+    return check
+
+
+_StackName = Annotated[
+    str, AfterValidator(_matching(r"[a-z0-9][a-z0-9-]{0,62}", "lower-case letters, digits and -, at most 63"))
+]
+_Name = Annotated[
+    str, AfterValidator(_matching(r"[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and _, no digit first"))
+]
 
 
 class _Strict(BaseModel):
@@ -34,26 +54,40 @@ class _Strict(BaseModel):
 
 
 class _StackFile(_Strict):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    name: _StackName
     description: str = ""
-    variables: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Any] = {}
+    variables: dict[_Name, Any] = {}
     moved: dict[str, str] = {}
     bundles: str | None = None
 
 
 class _Options(_Strict):
     template: str | None = None
-    values: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Any] = {}
+    values: dict[_Name, Any] = {}
     protect: bool = False
+
+
+class _ResourceFile(BaseModel):
+    """A resource's file as far as it is osform's own; the rest is the API's."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    osform: _Options = _Options()
 
 
 @dataclass
 class _Reader:
-    """Reads a stack, gathering problems on the way: one run shows them all."""
+    """Reads a stack, gathering problems on the way: one run shows them all.
+
+    ``there`` are the addresses of all files, those with mistakes included, so that no reference to one of them is
+    called wrong as well. ``variables`` is None where stack.yaml can't be read.
+    """
 
     provision: Path
     templates: Templates
     problems: list[Problem] = field(default_factory=list)
+    there: set[Address] = field(default_factory=set)
+    variables: Mapping[str, Any] | None = None
 
     def document(self, path: Path) -> Document | None:
         """A YAML mapping, or None and a problem."""
@@ -67,125 +101,142 @@ class _Reader:
             return None
         return document
 
-    def stack_file(self) -> _StackFile | None:
-        """``stack.yaml``."""
+    def stack_file(self, environment: str, given: Mapping[str, Any]) -> _StackFile:
+        """``stack.yaml`` and the environment's values; what can be read of it where it has mistakes."""
+        unknown = _StackFile(name="unnamed")
         path = self.provision / "stack.yaml"
         if not path.is_file():
-            self.problems.append(
-                Problem(
-                    Place(str(path)), "there is no such file, expected the stack's name in it", hint="name: my-stack"
-                )
-            )
-            return None
+            message = "there is no such file, expected the stack's name in it"
+            self.problems.append(Problem(Place(str(path)), message, hint="write name: my-stack"))
+            return unknown
         document = self.document(path)
         if document is None:
-            return None
+            return unknown
+        declared = document.value.get("variables", {})
+        if isinstance(declared, dict):
+            self.variables, problems = read_variables(
+                document, declared, self.provision / "environments", environment, given
+            )
+            self.problems += problems
         try:
-            return _StackFile.model_validate(document.value)
+            stack = _StackFile.model_validate(document.value)
         except ValidationError as error:
             self.problems += problems_of(document, error, _StackFile)
-            return None
+            return unknown
+        self.problems += self._moved(document, stack.moved)
+        return stack
 
-    def variables(self, stack: _StackFile, environment: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Defaults, then the environment's file, then ``--var``; unknown names are problems."""
-        values = dict(stack.variables)
-        known = set(stack.variables)
-        folder = self.provision / "environments"
-        path = folder / f"{environment}.yaml"
-        if path.is_file():
-            document = self.document(path)
-            for name, value in (document.value if document else {}).items():
-                if document and name not in known:
-                    self.problems.append(
-                        document.problem((name,), f"{name!r} is no variable of stack.yaml", nearest(name, known))
-                    )
-                values[name] = value
-        elif environment != DEFAULT:
-            there = {each.stem for each in folder.glob("*.yaml")}
-            self.problems.append(
-                Problem(Place(str(path)), f"there is no environment {environment!r}", hint=nearest(environment, there))
-            )
-        for name in sorted(given.keys() - known):
-            self.problems.append(
-                Problem(Place("--var"), f"{name!r} is no variable of stack.yaml", hint=nearest(name, known))
-            )
-        return values | dict(given)
-
-    def resource_files(self) -> Iterator[tuple[Address, Path]]:
-        """The files of all resources; whatever else lies around is a problem."""
-        if not self.provision.is_dir():
-            self.problems.append(
-                Problem(Place(str(self.provision)), "there is no such folder", hint="--provision DIR names another one")
-            )
-            return
-        for folder in sorted(self.provision.iterdir()):
-            if folder.name.startswith(".") or folder.name in {"stack.yaml", "README.md", *_OTHER_FOLDERS}:
+    def _moved(self, document: Document, moved: Mapping[str, str]) -> Iterator[Problem]:
+        for old, new in moved.items():
+            path = ("moved", old)
+            try:
+                before, after = Address.parse(old), Address.parse(new)
+            except ValueError as error:
+                yield document.problem(path, str(error), "write moved: {index/old: index/new}")
                 continue
-            if not folder.is_dir():
-                self._stray(folder, "expected a folder of a kind, stack.yaml or environments/", folder.stem)
-            elif folder.name not in KINDS:
-                self._stray(folder, "no kind of resource has this name", folder.name)
-            else:
-                yield from self._files_of(folder)
+            if before.kind not in KINDS or before.kind != after.kind:
+                near = nearest(before.kind, KINDS) if before.kind not in KINDS else ""
+                yield document.problem(path, f"{old} to {new}, expected two names of one kind", near)
+            elif before in self.there:
+                yield document.problem(path, f"{old} is still in the files", "remove its file, or this line")
+            elif after not in self.there:
+                near = nearest(new, {str(each) for each in self.there if each.kind == after.kind})
+                yield document.problem(path, f"there is no {new}", near)
 
-    def _stray(self, path: Path, message: str, name: str) -> None:
-        self.problems.append(Problem(Place(str(path)), message, hint=nearest(name, set(KINDS) | {"environments"})))
+    def resource_files(self) -> dict[Address, Path]:
+        """The files of all resources; whatever else lies around is a problem."""
+        files: dict[Address, Path] = {}
+        if not self.provision.is_dir():
+            hint = "--provision DIR names another one"
+            self.problems.append(Problem(Place(str(self.provision)), "there is no such folder", hint=hint))
+            return files
+        for folder in self._listed(self.provision):
+            if folder.name in {"stack.yaml", *_OTHER_FOLDERS}:
+                continue
+            if folder.name == "stack.yml":
+                self._stray(folder, "ends in .yml, expected .yaml", "rename it to stack.yaml")
+            elif not folder.is_dir():
+                hint = "a resource goes into the folder of its kind, e.g. index/images.yaml"
+                self._stray(folder, "expected a folder of a kind, stack.yaml or environments/", hint)
+            elif folder.name not in KINDS:
+                hint = nearest(folder.name, {*KINDS, *_OTHER_FOLDERS})
+                self._stray(folder, "no kind of resource has this name", hint)
+            else:
+                files |= self._files_of(folder)
+        return files
+
+    def _listed(self, folder: Path) -> list[Path]:
+        try:
+            return sorted(each for each in folder.iterdir() if each.name[0] != "." and each.name != "README.md")
+        except OSError as error:
+            self._stray(folder, f"can't be read: {error.strerror}")
+            return []
+
+    def _stray(self, path: Path, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(Place(str(path)), message, hint=hint))
 
     def _files_of(self, folder: Path) -> Iterator[tuple[Address, Path]]:
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(".") or path.name == "README.md":
-                continue
-            if path.suffix == ".yaml" and path.is_file():
-                yield Address(folder.name, path.stem), path
-            elif path.suffix == ".yml":
-                self.problems.append(
-                    Problem(Place(str(path)), "ends in .yml, expected .yaml", hint=f"rename it to {path.stem}.yaml")
-                )
+        for path in self._listed(folder):
+            address = Address(folder.name, path.stem)
+            if path.suffix in (".yaml", ".yml"):
+                self.there.add(address)
+            if path.suffix == ".yml":
+                twin = path.with_suffix(".yaml").name
+                hint = f"remove one of the two, {twin} is there already" if path.with_name(twin).exists() else ""
+                self._stray(path, "ends in .yml, expected .yaml", hint or f"rename it to {twin}")
+            elif path.suffix != ".yaml":
+                self._stray(path, "expected one resource in a file <name>.yaml")
+            elif not path.is_file():
+                self._stray(path, "no file, or a link to nothing; expected one resource in it")
+            elif not _FILE_NAME.fullmatch(path.stem):
+                message = f"{path.stem!r} is no name for a resource, expected letters, digits, - _ ."
+                self._stray(path, message, "rename the file")
             else:
-                self.problems.append(Problem(Place(str(path)), "expected one resource in a file <name>.yaml"))
+                yield address, path
 
-    def resource(self, address: Address, path: Path, variables: Mapping[str, Any]) -> Resource | None:
-        """One file as a resource, its template rendered, its references still in it."""
+    def resource(self, address: Address, path: Path) -> Resource | None:
+        """One file as a resource, its template rendered, its references still in it; None where it has mistakes."""
         document = self.document(path)
         if document is None:
             return None
         before = len(self.problems)
-        options = self._options(document)
         body = {key: value for key, value in document.value.items() if key != "osform"}
-        if options is not None and options.template is not None:
+        try:
+            options = _ResourceFile.model_validate(document.value).osform
+        except ValidationError as error:
+            self.problems += problems_of(document, error, _ResourceFile)
+            self._check_keys(address, document, body)
+            return None
+        if options.template is not None:
+            hint = "move it into the template, or into osform.values"
             for key in body:
-                hint = "move it into the template, or into osform.values"
                 self.problems.append(document.problem((key,), "a key beside osform.template, which is the body", hint))
-            rendered = self._rendered(address, options, document, variables)
+            rendered = self._rendered(address, options, document)
             if rendered is None:
                 return None
             document, body = rendered, rendered.value
+        elif options.values:
+            path_ = ("osform", "values")
+            self.problems.append(document.problem(path_, "values without a template", "add osform.template"))
         self._check_keys(address, document, body)
-        if len(self.problems) > before or options is None:
+        if len(self.problems) > before:
             return None
+        self.problems += mistakes(document, body, (), self._known)
         return Resource(address, body, document, str(path), options.protect)
 
-    def _options(self, document: Document) -> _Options | None:
-        ours = document.value.get("osform", {})
-        try:
-            return _Options.model_validate(ours)
-        except ValidationError as error:
-            inside = Document(
-                document.file, ours, {k[1:]: n for k, n in document.lines.items() if k[:1] == ("osform",)}
-            )
-            self.problems += problems_of(inside, error, _Options)
-            return None
+    @property
+    def _known(self) -> Known:
+        return Known(self.variables, frozenset(self.there))
 
-    def _rendered(
-        self, address: Address, options: _Options, use: Document, variables: Mapping[str, Any]
-    ) -> Document | None:
-        def variable(ref: Ref) -> Any:
-            return variables.get(ref.name, str(ref)) if isinstance(ref, VarRef) else str(ref)
-
+    def _rendered(self, address: Address, options: _Options, use: Document) -> Document | None:
         assert options.template is not None
-        given = {"name": address.name, "kind": address.kind, "var": dict(variables)}
+        found = list(mistakes(use, options.values, ("osform", "values"), self._known))
+        self.problems += found
+        if found or self.variables is None:  # without variables, half of what a template says would be echoes of that
+            return None
+        given = {"name": address.name, "kind": address.kind, "var": escaped(dict(self.variables))}
         try:
-            values = {key: resolve(value, variable) for key, value in options.values.items()}
+            values = {key: _filled(value, self.variables) for key, value in options.values.items()}
             rendered = self.templates.render(options.template, values, given, use)
         except SpecError as error:
             self.problems += error.problems
@@ -207,70 +258,66 @@ class _Reader:
                 message = f"unknown key {key!r} of a {address.kind}"
                 self.problems.append(document.problem((key,), message, nearest(key, known | {"osform"})))
 
-    def check_references(self, resource: Resource, variables: Mapping[str, Any], all_: Mapping[Address, Path]) -> None:
-        """References to nothing: unknown variables and resources, unknown outputs, ``${`` that is no reference."""
-        for path, ref in references(resource.body):
-            match ref:
-                case BadRef(_, message):
-                    self.problems.append(resource.problem(path, message))
-                case VarRef(name) if name not in variables:
-                    hint = nearest(name, set(variables))
-                    self.problems.append(resource.problem(path, f"{ref}: stack.yaml has no such variable", hint))
-                case VarRef(name) if variables[name] is None:
-                    hint = "give it a default in stack.yaml, a value in the environment's file, or --var"
-                    self.problems.append(resource.problem(path, f"{ref}: the variable has no value", hint))
-                case OutputRef(address, output):
-                    self._check_output(resource, path, address, output, all_)
-                case EnvRef() | VarRef():
-                    pass
 
-    def _check_output(self, resource: Resource, path: Any, address: Address, output: str, all_: Any) -> None:
-        if address not in all_:
-            near = nearest(str(address), {str(each) for each in all_})
-            self.problems.append(resource.problem(path, f"${{{address}.{output}}}: there is no {address}", near))
-        elif output not in KINDS[address.kind].OUTPUTS:
-            known = KINDS[address.kind].OUTPUTS
-            message = f"${{{address}.{output}}}: a {address.kind} has no output {output!r}"
-            self.problems.append(resource.problem(path, message, nearest(output, known)))
+def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+    """A value for a template, its variables in place; other references and ``$${`` stay for the rendered text."""
+    if isinstance(value, dict):
+        return {key: _filled(item, variables) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, variables) for item in value]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    pieces = [
+        escaped(variables[piece.name] if isinstance(piece, VarRef) else piece)
+        if isinstance(piece, str | VarRef)
+        else str(piece)
+        for piece in parse(value)
+    ]
+    return pieces[0] if len(pieces) == 1 else "".join(map(str, pieces))
+
+
+def read_stack(
+    provision: Path, environment: str | None = None, given: Mapping[str, Any] | None = None
+) -> tuple[StackSpec, tuple[Problem, ...]]:
+    """What can be read of the folders for one environment, and every mistake that reading can find.
+
+    ``given`` are the values of ``--var``. References are checked and left unresolved, but for variables inside
+    ``osform.values``, which templates may need as numbers. Resources with mistakes are left out of the stack.
+    """
+    root = provision.parent if provision.name not in ("", "..") else provision / ".."
+    reader = _Reader(provision, Templates(root / "templates"))
+    files = reader.resource_files()
+    stack = reader.stack_file(DEFAULT if environment is None else environment, given or {})
+    models = load_models(root / "models")
+    reader.problems += models.problems
+    read = {address: reader.resource(address, path) for address, path in files.items()}
+    broken = {each.name for each in _folders(root / "models")} - models.by_name.keys()
+    resources = {
+        address: resource
+        for address, resource in read.items()
+        # A model that can't be read has been reported: that nothing is known of it would be the same once more.
+        if resource is not None and not (address.kind == "model" and resource.body.get("model") in broken)
+    }
+    spec = StackSpec(
+        stack.name,
+        DEFAULT if environment is None else environment,
+        reader.variables or {},
+        resources,
+        models.by_name,
+        {Address.parse(old): Address.parse(new) for old, new in stack.moved.items()} if not reader.problems else {},
+        stack.bundles,
+        head(root, provision.name or ".", "templates", "models"),
+    )
+    return spec, tuple(reader.problems)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [each for each in folder.iterdir() if each.is_dir()] if folder.is_dir() else []
 
 
 def load_stack(provision: Path, environment: str | None = None, given: Mapping[str, Any] | None = None) -> StackSpec:
-    """Read everything that the folders say for one environment.
-
-    ``given`` are the values of ``--var``. References are checked and left unresolved, but for variables inside
-    ``osform.values``, which templates may need as numbers. Raises SpecError with all mistakes that reading can find.
-    """
-    root = provision.parent
-    reader = _Reader(provision, Templates(root / "templates"))
-    environment = environment or DEFAULT
-    files = dict(reader.resource_files())
-    stack = reader.stack_file()
-    models = load_models(root / "models")
-    reader.problems += models.problems
-    if stack is None:
-        stack = _StackFile(name="unnamed")
-        variables: dict[str, Any] = {}
-    else:
-        variables = reader.variables(stack, environment, given or {})
-    resources: dict[Address, Resource] = {}
-    for address, path in files.items():
-        resource = reader.resource(address, path, variables)
-        if resource is not None:
-            resources[address] = resource
-            reader.check_references(resource, variables, files)
-    moved = _moved(stack, reader)
-    if reader.problems:
-        raise SpecError(reader.problems)
-    return StackSpec(
-        stack.name, environment, variables, resources, models.by_name, moved, stack.bundles, head(provision)
-    )
-
-
-def _moved(stack: _StackFile, reader: _Reader) -> dict[Address, Address]:
-    moved: dict[Address, Address] = {}
-    for old, new in stack.moved.items():
-        try:
-            moved[Address.parse(old)] = Address.parse(new)
-        except ValueError as error:
-            reader.problems.append(Problem(Place(str(reader.provision / "stack.yaml")), str(error), "moved"))
-    return moved
+    """``read_stack``, with a SpecError for mistakes."""
+    spec, problems = read_stack(provision, environment, given)
+    if problems:
+        raise SpecError(problems)
+    return spec

@@ -18,6 +18,10 @@ from osform.core.document import Document, Path
 from osform.errors import Place, Problem, SpecError
 
 MOST_BYTES = 4_000_000  # far beyond any body that a person reviews
+MOST_DEEP = 100  # beyond it, whatever walks the tree would run out of stack
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SURROGATE_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -46,23 +50,30 @@ def load(path: File, *, shown: str | None = None) -> Document:
     """
     name = shown or str(path)
     try:
-        data = path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise SpecError([Problem(Place(name), "not a file that can be read, expected YAML text")])
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= MOST_BYTES else b""
     except OSError as error:
         raise SpecError([Problem(Place(name), f"can't be read: {error.strerror}")]) from error
+    if size > MOST_BYTES:
+        raise SpecError([Problem(Place(name), f"{size:,} bytes, expected at most {MOST_BYTES:,}")])
     return parse(data, name)
 
 
 def parse(data: bytes | str, file: str) -> Document:
     """Turn YAML text into a Document named ``file``; raises SpecError with everything that is wrong."""
     text = data if isinstance(data, str) else _decode(data, file)
-    if len(text) > MOST_BYTES:
-        raise SpecError([Problem(Place(file), f"{len(text):,} bytes, expected at most {MOST_BYTES:,}")])
+    bad = _CONTROL.search(text)
+    if bad:
+        line = text.count("\n", 0, bad.start()) + 1
+        raise SpecError([Problem(Place(file, line), f"a control character {bad.group()!r}, expected YAML text")])
     lines: dict[Path, int] = {}
     problems: list[Problem] = []
     try:
         root = _compose(text, file)
         if root is None:
-            raise SpecError([Problem(Place(file, 1), "the file is empty, expected a YAML mapping")])
+            raise SpecError([Problem(Place(file, 1), "nothing in it, expected YAML")])
         value = _build(root, (), file, lines, problems)
     except RecursionError as error:
         raise SpecError([Problem(Place(file), "nested too deeply to be read")]) from error
@@ -73,35 +84,32 @@ def parse(data: bytes | str, file: str) -> Document:
 
 def _decode(data: bytes, file: str) -> str:
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SpecError([Problem(Place(file, line), "not UTF-8 text, expected YAML")]) from error
-    bad = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
-    if bad:
-        line = text.count("\n", 0, bad.start()) + 1
-        raise SpecError([Problem(Place(file, line), f"a control character {bad.group()!r}, expected YAML text")])
-    return text
 
 
 def _compose(text: str, file: str) -> yaml.Node | None:
-    loader = _Loader(text)
     try:
         _refuse_anchors(text, file)
+        loader = _Loader(text)
         if not loader.check_node():
             return None
         root = loader.get_node()
         if loader.check_node():
             line = loader.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]  # PyYAML has no types
-            problem = Problem(Place(file, line), "a second YAML document, expected one", hint="one resource a file")
-            raise SpecError([problem])
+            hint = "one resource a file: put the second into a file of its own"
+            raise SpecError([Problem(Place(file, line), "a second YAML document, expected one", hint=hint)])
         return root
     except yaml.MarkedYAMLError as error:
-        raise SpecError([_syntax(error, file)]) from error
-    except yaml.YAMLError as error:
+        raise SpecError([_syntax(error, text, file)]) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        message = f"the character U+{error.character:04X}, expected YAML text"
+        raise SpecError([Problem(Place(file, line), message)]) from error
+    except (ValueError, OverflowError) as error:  # PyYAML's own slip: an escape beyond the last character
         raise SpecError([Problem(Place(file), f"not YAML: {error}")]) from error
-    finally:
-        loader.dispose()
 
 
 def _refuse_anchors(text: str, file: str) -> None:
@@ -118,17 +126,26 @@ def _refuse_anchors(text: str, file: str) -> None:
         raise SpecError(problems)
 
 
-def _syntax(error: yaml.MarkedYAMLError, file: str) -> Problem:
+def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
     mark = error.problem_mark or error.context_mark
-    place = Place(file, mark.line + 1 if mark else None)
-    if "'\\t'" in (error.problem or ""):
-        return Problem(place, "a tab, expected spaces", hint="YAML is indented with spaces")
+    if mark is None:
+        return Problem(Place(file), f"not YAML: {error.problem}")
+    place = Place(file, mark.line + 1)
+    # What PyYAML makes of a tab depends on what surrounds it; the reader's mistake is the same.
+    near = text.split("\n")[max(0, mark.line - 1) : mark.line + 1]
+    tabbed = [line for line in near if "\t" in line[: len(line) - len(line.lstrip())]]
+    if "'\\t'" in (error.problem or "") or tabbed:
+        line = mark.line + 1 if not tabbed or tabbed[-1] is near[-1] else mark.line
+        return Problem(Place(file, line), "a tab, expected spaces", hint="YAML is indented with spaces")
+    hint = "text with a colon or a brace in it goes into quotes" if "mapping values" in (error.problem or "") else ""
     context = f" ({error.context})" if error.context else ""
-    return Problem(place, f"not YAML: {error.problem}{context}")
+    return Problem(place, f"not YAML: {error.problem}{context}", hint=hint)
 
 
 def _build(node: yaml.Node, path: Path, file: str, lines: dict[Path, int], problems: list[Problem]) -> Any:
     lines[path] = node.start_mark.line + 1
+    if len(path) > MOST_DEEP:
+        raise SpecError([Problem(Place(file, lines[path]), f"nested deeper than {MOST_DEEP} levels")])
     match node:
         case yaml.MappingNode():
             return {
@@ -155,30 +172,51 @@ def _entries(node: yaml.MappingNode, file: str, problems: list[Problem]) -> Iter
         line = key_node.start_mark.line + 1
         key = key_node.value
         if not isinstance(key_node, yaml.ScalarNode):
-            problems.append(Problem(Place(file, line), "a list or mapping as a key, expected text"))
+            hint = "text that begins with a brace goes into quotes, and {{ }} into a template"
+            problems.append(Problem(Place(file, line), "a list or mapping as a key, expected text", hint=hint))
+        elif key == "<<" and key_node.style is None:
+            hint = "what repeats belongs in a template (osform: template:)"
+            problems.append(Problem(Place(file, line), "a YAML merge key, expected plain keys", hint=hint))
+        elif _lone(key):
+            problems.append(Problem(Place(file, line), f"half a character in the key {key!r}, expected whole ones"))
         elif key in seen:
             problems.append(Problem(Place(file, line), f"the key {key!r} is there twice, first on line {seen[key]}"))
         else:
             seen[key] = line
-            yield key, key_node, value
+            yield _joined(key), key_node, value
 
 
 def _scalar(node: yaml.Node, file: str, problems: list[Problem]) -> Any:
     text = node.value
+    place = Place(file, node.start_mark.line + 1)
     match node.tag.rpartition(":")[2]:
         case "null":
             return None
         case "bool":
             return text.lower() == "true"
         case "int":
-            if len(text) > 20:  # more than JSON's 64 bits, and more digits than Python turns into a number
-                problems.append(Problem(Place(file, node.start_mark.line + 1), "a whole number beyond 64 bits"))
-                return 0
-            return int(text, 16) if text.startswith("0x") else int(text)
-        case "float":
-            number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-            if not math.isfinite(number):
-                problems.append(Problem(Place(file, node.start_mark.line + 1), f"{text}, expected a finite number"))
+            digits = len(text) if len(text) > 40 else 0  # Python refuses to turn thousands of them into a number
+            number = 2**64 if digits else int(text, 16) if text.startswith("0x") else int(text)
+            if not -(2**63) <= number < 2**64:
+                problems.append(Problem(place, "a whole number beyond 64 bits", hint="text goes into quotes"))
             return number
+        case "float":
+            real = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            if not math.isfinite(real):
+                problems.append(Problem(place, f"{text}, expected a finite number", hint="text goes into quotes"))
+            return real
         case _:
-            return text
+            if _lone(text):
+                problems.append(Problem(place, "half a character (a lone surrogate), expected whole ones"))
+            return _joined(text)
+
+
+def _joined(text: str) -> str:
+    """JSON writes what is beyond U+FFFF as two escapes, which PyYAML leaves as two halves."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _lone(text: str) -> bool:
+    return bool(_SURROGATE.search(_SURROGATE_PAIR.sub("", text)))

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError
 from typing import Any
 
 from osform.core.address import Address
-from osform.core.refs import EnvRef, references
-from osform.core.resource import Resource, StackSpec
+from osform.core.refs import EnvRef, OutputRef, references
+from osform.core.resource import Resource, StackSpec, in_order
 from osform.errors import Problem, SpecError
-from osform.flows.resolving import Resolver, context_of, order_of
+from osform.flows.resolving import Resolver, context_of, needs_of
 from osform.kinds import KINDS, consistency
 from osform.kinds.base import Context, Finding
 
 
-def check(spec: StackSpec, environ: Mapping[str, str]) -> dict[Address, dict[str, Any]]:
+def check(
+    spec: StackSpec, environ: Mapping[str, str], problems: Iterable[Problem] = ()
+) -> dict[Address, dict[str, Any]]:
     """Check a stack and return its bodies as far as they are known, in the order in which they would be made.
 
-    Raises SpecError with every mistake: cycles, secrets that are not set, bodies that the server would refuse, and
-    resources that disagree with each other.
+    Raises SpecError with every mistake: the ``problems`` that reading has found, cycles, secrets that are not set,
+    bodies that the server would refuse, and resources that disagree with each other.
     """
-    try:
-        order = order_of(spec)
-    except CycleError as error:
-        raise SpecError([_cycle(spec, error.args[1])]) from error
-    problems = list(_unset_secrets(spec, environ))
+    order, cycles = _order(spec)
+    problems = [*problems, *cycles, *_unset_secrets(spec, environ)]
     known: dict[Address, Mapping[str, Any]] = {}
     bodies: dict[Address, dict[str, Any]] = {}
     resolver = Resolver(spec, known, environ)
@@ -59,15 +58,48 @@ def _problem(resource: Resource, finding: Finding) -> Problem:
     return resource.problem(finding.path, finding.message, finding.hint)
 
 
-def _cycle(spec: StackSpec, cycle: list[Address]) -> Problem:
-    resource = spec.resources[cycle[0]]
-    way = " -> ".join(str(address) for address in reversed(cycle))
-    return resource.problem((), f"a cycle of references: {way}", "one of them must do without the other")
+def _order(spec: StackSpec) -> tuple[tuple[Address, ...], list[Problem]]:
+    """The order, and every cycle; where there are cycles, their resources come last, so that they are checked too."""
+    needs = needs_of(spec)
+    problems: list[Problem] = []
+    cut: set[Address] = set()
+    while True:
+        try:
+            order = in_order({each: set(needs[each]) - cut for each in needs.keys() - cut})
+            return (*order, *sorted(cut)), problems
+        except CycleError as error:
+            # graphlib names each address before the one that needs it.
+            cycle: list[Address] = list(reversed(error.args[1]))
+            problems.append(_cycle(spec.resources[cycle[0]], cycle))
+            cut.update(cycle)
+
+
+def _cycle(resource: Resource, cycle: list[Address]) -> Problem:
+    way = " -> ".join(str(address) for address in cycle)
+    to_next = (
+        path for path, ref in references(resource.body) if isinstance(ref, OutputRef) and ref.address == cycle[1]
+    )
+    return resource.problem(next(to_next, ()), f"a cycle of references: {way}", "one of them must do without the next")
 
 
 def _unset_secrets(spec: StackSpec, environ: Mapping[str, str]) -> Iterator[Problem]:
     for resource in spec.resources.values():
         for path, ref in references(resource.body):
-            if isinstance(ref, EnvRef) and not environ.get(ref.name):
+            if not isinstance(ref, EnvRef):
+                continue
+            value = environ.get(ref.name, "")
+            if not value:
                 message = f"{ref}: the environment has no {ref.name}, or an empty one"
                 yield resource.problem(path, message, f"export {ref.name}=...")
+            elif not value.isascii() and not _is_text(value):
+                yield resource.problem(
+                    path, f"{ref}: not UTF-8 text, which no request can carry", f"set {ref.name} anew"
+                )
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # bytes that Python could not decode stand in it as halves of characters
+        return False
+    return True

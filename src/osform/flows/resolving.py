@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from osform.core.address import Address
@@ -59,7 +60,8 @@ class Resolver:
     def _look_up(self, ref: Ref) -> Any:
         match ref:
             case VarRef(name):
-                return self.spec.variables[name]
+                # An unknown variable has been reported by then; what else is wrong with the body is still of interest.
+                return self.spec.variables.get(name, Unknown(str(ref)))
             case EnvRef(name):
                 value = self.environ.get(name)
                 return Unknown(str(ref)) if value is None else Secret(str(ref), fingerprint(value, self.key), value)
@@ -68,6 +70,7 @@ class Resolver:
                 return known[output] if output in known else Unknown(str(ref))
 
 
+@lru_cache(maxsize=256)
 def fingerprint(value: str, key: str | None) -> str:
     """A short keyed hash by which two secrets are told apart; slow on purpose, since secrets can be guessed.
 

@@ -20,7 +20,7 @@ from osform.core.resource import StackSpec
 from osform.core.state import Entry
 from osform.errors import PlanRefused
 from osform.files import bundles
-from osform.files.stack import load_stack
+from osform.files.stack import read_stack
 from osform.flows.applying import Applier, Outcome
 from osform.flows.checking import check, render
 from osform.flows.exporting import obtain_bundle
@@ -48,8 +48,8 @@ class Stack:
     ) -> Stack:
         """Read and check the folders; no cluster is asked. Raises SpecError with all mistakes."""
         environ = os.environ if environ is None else environ
-        spec = load_stack(Path(provision), environment, variables)
-        check(spec, environ)
+        spec, problems = read_stack(Path(provision), environment, variables)
+        check(spec, environ, problems)
         return cls(spec, environ)
 
     def render(self) -> dict[Address, Mapping[str, Any]]:
@@ -110,6 +110,13 @@ class Stack:
         )
 
     def _stamp(self, entry: Entry) -> Entry:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        who = f"{_user()}@{socket.gethostname()}"
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return replace(entry, applied_by=who, applied_at=now, commit=self.spec.commit)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number only
+        return str(os.getuid())
