@@ -36,14 +36,37 @@ class Difference:
 
 def differences(before: Any, after: Any) -> tuple[Difference, ...]:
     """All leaves that differ, in the order of ``after``, then what only ``before`` has. An empty tree has no leaves."""
-    old, new = (dict(leaves(tree)) if tree else {} for tree in (before, after))
-    changed = [
-        Difference(path, old.get(path, ABSENT), value)
-        for path, value in new.items()
-        if not same(old.get(path, ABSENT), value)
-    ]
-    gone = [Difference(path, value, ABSENT) for path, value in old.items() if path not in new]
-    return tuple(changed + gone)
+    return tuple(_differences(before, after, ()))
+
+
+def _differences(before: Any, after: Any, path: Path) -> Iterator[Difference]:
+    match before, after:
+        case dict(), dict():
+            keys = [*after, *(key for key in before if key not in after)]
+            pairs = [(key, before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys]
+        case list(), list():
+            many = range(max(len(before), len(after)))
+            pairs = [(n, (before[n : n + 1] or [ABSENT])[0], (after[n : n + 1] or [ABSENT])[0]) for n in many]
+        case _:
+            yield from _replaced(before, after, path)
+            return
+    for key, one, other in pairs:
+        yield from _differences(one, other, (*path, key))
+
+
+def _replaced(before: Any, after: Any, path: Path) -> Iterator[Difference]:
+    """What stands at one path was another sort of thing, or nothing: leaf by leaf, but for an empty whole tree."""
+    if same(before, after):
+        return
+    old, new = (dict(_leaves_at(tree, path)) for tree in (before, after))
+    for inner in {**new, **old}:
+        yield Difference(inner, old.get(inner, ABSENT), new.get(inner, ABSENT))
+
+
+def _leaves_at(tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if tree is ABSENT or (not path and not tree and isinstance(tree, dict | None)):
+        return
+    yield from leaves(tree, path)
 
 
 def missing(asked: Any, found: Any) -> tuple[Difference, ...]:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from osform.core.document import Path
-from osform.core.values import Secret, Unknown
+from osform.core.values import Secret, Unknown, leaves
 from osform.kinds.base import Body, Finding
 
 _WORDS: Mapping[type, str] = {
@@ -21,6 +21,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
 
 def described(value: Any) -> str:
     """A value as a message shows it: its JSON type, and itself where it is short."""
+    if isinstance(value, Unknown | Secret):
+        return f"{value.text}, which stands for a single value"
     word = _WORDS.get(type(value), type(value).__name__)
     return word if isinstance(value, dict | list) or value is None else f"{word} ({value!r})"
 
@@ -41,9 +43,10 @@ def open_ended(value: Any) -> bool:
 def typed(body: Body, types: Mapping[str, type | tuple[type, ...]], path: Path = ()) -> Iterator[Finding]:
     """Keys of a mapping that have another type than expected; what is known later is let through."""
     for key, expected in types.items():
-        if key not in body or open_ended(body[key]):
-            continue
         kinds = expected if isinstance(expected, tuple) else (expected,)
+        # Outputs and secrets are single values, whatever they will be: never a mapping or a list.
+        if key not in body or (open_ended(body[key]) and not {dict, list}.issuperset(kinds)):
+            continue
         value = body[key]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             wanted = " or ".join(_WORDS[kind] for kind in kinds)
@@ -55,6 +58,14 @@ def required(body: Body, keys: tuple[str, ...], path: Path = ()) -> Iterator[Fin
     for key in keys:
         if key not in body:
             yield Finding(path, f"{key!r} is missing", f"add {key}: ...")
+
+
+def settings(body: Any, path: Path) -> Iterator[Finding]:
+    """Settings without a value: the server stores nothing under such a key, so that nothing can be found there."""
+    for inner, value in leaves(body):
+        if value is None:
+            hint = "leave the key out: what is not asked has its default"
+            yield Finding((*path, *inner), "nothing, expected a value", hint)
 
 
 def named(name: str, what: str) -> Iterator[Finding]:

@@ -19,8 +19,12 @@ EVENTUAL = False
 
 
 def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
-    """Both parts are mappings."""
+    """Both parts are mappings, and every key has a value."""
     yield from checks.typed(body, {"persistent": dict, "transient": dict})
+    for part in sorted(KEYS):
+        yield from checks.settings(body.get(part, {}), (part,))
+    if not any(expand(name, body, context).values()):
+        yield Finding((), "no setting in it", "add persistent: {KEY: VALUE}, or remove the file")
 
 
 def expand(name: str, body: Body, context: Context) -> Body:

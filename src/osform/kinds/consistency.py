@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,12 +19,21 @@ def check(
 ) -> Iterator[tuple[Address, Finding]]:
     """Every disagreement, with the resource whose file shows it. ``known`` are the outputs known without a cluster."""
     for address, body in bodies.items():
+        yield from ((address, finding) for finding in _clash(address, bodies))
         if address.kind == "index" and isinstance(body.get("settings"), dict):
             name = flat(body["settings"], "index.").get("index.default_pipeline")
             pipeline = bodies.get(Address("ingest_pipeline", str(name)))
             if pipeline is not None and isinstance(body.get("mappings"), dict):
                 for finding in _index(body["mappings"], pipeline, str(name), known):
                     yield address, finding
+
+
+def _clash(address: Address, bodies: Mapping[Address, Body]) -> Iterator[Finding]:
+    # images-v1 is what osform itself calls the index behind the alias images, and a pipeline's copy likewise.
+    name = re.fullmatch(r"(.+)-v[0-9]+", address.name)
+    other = Address(address.kind, name[1]) if name else None
+    if address.kind in ("index", "ingest_pipeline") and other in bodies:
+        yield Finding((), f"{address.name!r} is a name that osform gives to a version of {other}", "rename the file")
 
 
 def _index(mapping: Body, pipeline: Body, name: str, known: Mapping[Address, Mapping[str, Any]]) -> Iterator[Finding]:

@@ -38,8 +38,19 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     """The name, types, and what OpenSearch would refuse in a mapping."""
     yield from checks.named(name, "an index")
     yield from checks.typed(body, {"settings": dict, "mappings": dict, "aliases": dict})
+    yield from checks.settings(body.get("settings", {}), ("settings",))
+    yield from _check_aliases(name, body.get("aliases", {}))
     if isinstance(body.get("mappings"), dict):
         yield from mappings.check(body["mappings"])
+
+
+def _check_aliases(name: str, aliases: Any) -> Iterator[Finding]:
+    for alias, options in aliases.items() if isinstance(aliases, dict) else ():
+        if alias == name:
+            hint = "leave it out: the index is always behind this alias"
+            yield Finding(("aliases", alias), f"{name!r} is the resource's own name", hint)
+        if options is not None and not isinstance(options, dict):
+            yield Finding(("aliases", alias), f"{checks.described(options)}, expected a mapping", f"{alias}: {{}}")
 
 
 def expand(name: str, body: Body, context: Context) -> Body:
@@ -47,7 +58,7 @@ def expand(name: str, body: Body, context: Context) -> Body:
     version = context.versions.get(name, 1)
     settings = flat(body.get("settings", {}), "index.")
     for key in ("index.default_pipeline", "index.final_pipeline"):
-        if settings.get(key) in context.copies:
+        if isinstance(settings.get(key), str) and settings[key] in context.copies:
             settings[key] = physical(settings[key], version)
     aliases = {alias: options or {} for alias, options in body.get("aliases", {}).items()}
     expanded: dict[str, Any] = {"index": physical(name, version), "alias": name, "settings": settings}
@@ -135,12 +146,13 @@ def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
 def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     """Static settings, and changes to fields that old documents would not answer to."""
     reasons: list[str] = []
+    gone_fields = mappings.gone_fields(changed)
     for difference in changed:
         part, key = (*difference.path, "", "")[:2]
         if part == "settings" and _is_static(str(key)) and difference.after is not ABSENT:
             reasons.append(f"{key} is fixed when an index is made")
         elif part == "mappings":
-            reasons += mappings.refusals(difference, live.body["mappings"])
+            reasons += mappings.refusals(difference, live.body["mappings"], gone_fields)
         elif part == "index":
             reasons.append("another physical index is a replacement")
     return "; ".join(dict.fromkeys(reasons)) or None
@@ -154,7 +166,7 @@ def remarks(changed: Sequence[Difference]) -> Sequence[str]:
     """What stays although the files no longer ask for it."""
     gone = [difference.path for difference in changed if difference.after is ABSENT]
     settings = sorted({str(path[1]) for path in gone if path[0] == "settings" and _is_static(str(path[1]))})
-    fields = sorted({mappings.field(path[1:]) for path in gone if path[:2] == ("mappings", "properties")})
+    fields = sorted(mappings.field(path) for path in mappings.gone_fields(changed))
     kept = [f"{each} stays as it is: it is fixed when an index is made" for each in settings]
     return kept + [f"the field {each} stays in the mapping: OpenSearch can't take one away" for each in fields]
 

@@ -50,7 +50,8 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
 
 def needs(body: Body) -> Iterator[Address]:
     """A ``pipeline`` processor names another pipeline."""
-    for processor in body.get("processors", []):
+    listed = body.get("processors", [])
+    for processor in listed if isinstance(listed, list) else ():
         if isinstance(processor, dict) and isinstance(processor.get("pipeline"), dict):
             yield Address(KIND, str(processor["pipeline"].get("name")))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from osform.core.diff import ABSENT, Difference
@@ -75,7 +75,8 @@ def normal(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """A mapping as the server gives it back: ``dynamic`` as text, no ``type: object`` beside properties."""
     result = dict(mapping)
     if "dynamic" in result:
-        result["dynamic"] = str(result["dynamic"]).lower()
+        dynamic = result["dynamic"]
+        result["dynamic"] = str(dynamic).lower() if isinstance(dynamic, str | bool) else dynamic
     if result.get("type") == "object" and "properties" in result:
         del result["type"]
     for inner in ("properties", "fields"):
@@ -100,16 +101,31 @@ def without_dynamic_fields(live: Mapping[str, Any], recorded: Mapping[str, Any])
     return rest | ({"properties": kept} if kept or "properties" in recorded else {})
 
 
-def refusals(difference: Difference, live: Mapping[str, Any]) -> list[str]:
-    """Why one difference below ``mappings`` can't be made in place; empty where it can."""
+def refusals(difference: Difference, live: Mapping[str, Any], gone: frozenset[Path] = frozenset()) -> list[str]:
+    """Why one difference below ``mappings`` can't be made in place; empty where it can.
+
+    ``gone`` are the fields that are no longer asked: they stay in the mapping, which hurts nobody.
+    """
     path = difference.path[1:]
     if path[:1] != ("properties",):
-        return [] if path[0] in _TOP_CHANGEABLE else [f"{dotted(path)} of a mapping is fixed"]
-    if difference.after is ABSENT or _in_new_field(path, live) or path[-1] in _CHANGEABLE:
-        return []  # a field that is no longer asked stays in the mapping, which hurts nobody
-    if "fields" in path and difference.before is ABSENT:
+        return [] if not path or path[0] in _TOP_CHANGEABLE else [f"{dotted(path)} of a mapping is fixed"]
+    here = _field_path(path)
+    if _in_new_field(path, live) or path[-1] in _CHANGEABLE or difference.after in ({}, []):
+        return []
+    if difference.after is ABSENT and (not _typed(here, live) or any(here[: len(each)] == each for each in gone)):
+        return []
+    if "fields" in here[::2] and difference.before is ABSENT:
         return [f"documents that are there already would not answer to the new sub-field {field(path)}"]
-    return [f"{path[-1]} of the field {field(path)} is fixed once the field exists"]
+    return [f"{dotted(path[len(here) :])} of the field {field(path)} is fixed once the field exists"]
+
+
+def gone_fields(changed: Sequence[Difference]) -> frozenset[Path]:
+    """Of the differences of an index, the fields whose very type is no longer asked: paths below the mapping."""
+    return frozenset(
+        _field_path(each.path[1:])
+        for each in changed
+        if each.after is ABSENT and each.path[:2] == ("mappings", "properties") and each.path[-1] == "type"
+    )
 
 
 def _in_new_field(path: Path, live: Mapping[str, Any]) -> bool:
@@ -124,7 +140,21 @@ def _in_new_field(path: Path, live: Mapping[str, Any]) -> bool:
     return False
 
 
+def _field_path(path: Path) -> Path:
+    """The part of a path below the mapping that leads to a field: ("properties", "title", "fields", "keyword")."""
+    length = 0
+    while length + 1 < len(path) and path[length] in ("properties", "fields"):
+        length += 2
+    return path[:length]
+
+
+def _typed(path: Path, live: Mapping[str, Any]) -> bool:
+    here: Any = live
+    for part in path:
+        here = here.get(part, {})
+    return "type" in here
+
+
 def field(path: Path) -> str:
-    """The name of the field, as in queries, whose parameter stands at ``path`` below the mapping."""
-    names = [str(part) for part in path if part not in ("properties", "fields")]
-    return ".".join(names[:-1] or names)
+    """The name of the field, as in queries, at or around ``path`` below the mapping."""
+    return ".".join(map(str, _field_path(path)[1::2]))

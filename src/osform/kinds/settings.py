@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested or dotted settings as ``{"a.b": "text"}``; with a ``prefix``, ``index.`` say, each key starts with it."""
+def flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested or dotted settings as ``{"a.b": "text"}``; with a ``prefix``, ``index.`` say, each key starts with it.
+
+    An empty mapping asks for nothing. What is no mapping, which a check reports, has no settings.
+    """
     result: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict) and value:
-            inner = flat(value)
-            result |= {f"{key}.{rest}": leaf for rest, leaf in inner.items()}
+    for key, value in settings.items() if isinstance(settings, Mapping) else ():
+        if isinstance(value, Mapping):
+            result |= {f"{key}.{rest}": leaf for rest, leaf in flat(value).items()}
         else:
             result[key] = [text(item) for item in value] if isinstance(value, list) else text(value)
     if prefix:
