@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from osform.core.address import Address
@@ -81,11 +81,14 @@ class Plan:
 
     @property
     def checksum(self) -> str:
-        """A SHA-256 over all that the plan would do; the same for the same files and the same cluster."""
+        """A SHA-256 over all that the plan would do.
+
+        It is the same for the same plan of the same cluster, wherever the files lie and whatever comments they have.
+        """
         value = {
             "stack": self.stack,
             "environment": self.environment,
-            "changes": [_change(change) | {"asked": concealed(change.asked)} for change in self.changes],
+            "changes": [_without_places(change) for change in self.changes],
         }
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
@@ -98,6 +101,11 @@ class Plan:
             "changes": [_change(change) for change in self.changes],
             "warnings": list(self.warnings),
         }
+
+
+def _without_places(change: Change) -> dict[str, Any]:
+    shown = _change(replace(change, place=None, differences=tuple(replace(d, place=None) for d in change.differences)))
+    return shown | {"asked": concealed(change.asked)}
 
 
 def _change(change: Change) -> dict[str, Any]:
