@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -13,9 +14,9 @@ import pytest
 
 from osform.core.events import silent
 from osform.core.models import Bundle, ModelLock, ModelSpec, PackagedModel, PathSource
-from osform.errors import ExportError
+from osform.errors import ExportError, MissingExtra
 from osform.files import bundles
-from osform.flows.exporting import obtain_bundle, verify_model
+from osform.flows.exporting import export_model, obtain_bundle, verify_model
 
 CONTENT = b"a bundle"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -93,6 +94,33 @@ def test_where_there_is_no_way_the_three_remedies_are_named(tmp_path: Path, url:
         obtain(tmp_path, url)
     for remedy in ("pip install 'osform[export]'", f"copy {SHA256}.zip into", "`bundles:` in stack.yaml"):
         assert remedy in (failed.value.hint or "")
+
+
+@pytest.fixture
+def without_torch(tmp_path: Path) -> dict[str, str]:
+    """An environment in which importing torch fails, as in an install without the extra."""
+    (tmp_path / "libraries").mkdir()
+    (tmp_path / "libraries" / "sentence_transformers.py").write_text("import torch")
+    (tmp_path / "libraries" / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "config.json").write_text("{}")
+    return {**os.environ, "PYTHONPATH": str(tmp_path / "libraries")}
+
+
+def test_without_the_extra_an_export_says_what_to_install(tmp_path: Path, without_torch: dict[str, str]) -> None:
+    with pytest.raises(MissingExtra, match=r"not installed \(torch\)") as missing:
+        export_model(model(tmp_path), "onnx", "fp32", cache=tmp_path / "c", report=silent, environment=without_torch)
+    assert missing.value.hint == "pip install 'osform[export]'"
+
+
+def test_without_the_extra_a_bundle_that_nobody_has_names_the_remedies(
+    tmp_path: Path, without_torch: dict[str, str]
+) -> None:
+    with pytest.raises(ExportError, match=r"\(torch\)") as failed:
+        obtain_bundle(
+            model(tmp_path), "onnx", "fp32", cache=tmp_path / "c", place=None, report=silent, environment=without_torch
+        )
+    assert "`bundles:` in stack.yaml" in (failed.value.hint or "")
 
 
 def test_a_server_that_does_not_answer_is_an_error_with_its_url(tmp_path: Path) -> None:
