@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -141,6 +142,11 @@ def run(cluster: Cluster, request: Request) -> Found:
             raise NotReady(
                 f"{cluster.url} can't search by meaning: {error.reason}",
                 hint="the plugin neural-search is missing there; --mode lexical needs no plugin",
+            ) from error
+        if missing := re.search(r"Pipeline (\S+) is not defined", error.reason):
+            raise NotReady(
+                f"there is no search pipeline {missing[1]!r} on {cluster.url}",
+                hint="osform apply makes what the files ask for",
             ) from error
         raise
     hits = answer["hits"]["hits"]
