@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,16 @@ def test_one_node_is_not_purged(data: Path) -> None:
     result = osform_cluster(data, "down", "--name", "mine", "--node", "ml", "--purge")
     assert result.exit_code != 0
     assert "does not go with --node" in result.stderr
+
+
+def test_every_command_and_option_is_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs/local-cluster.md").read_text(encoding="utf-8")
+    options = {
+        (name, option.opts[0])
+        for name, command in cluster.commands.items()
+        for option in command.params
+        if option.opts[0].startswith("--")
+    }
+    synopses = [line for line in page.splitlines() if line.startswith("    osform cluster ")]
+    documented = {(line.split()[2], f"--{word}") for line in synopses for word in re.findall(r"\[--(\w+)", line)}
+    assert options - documented == set()

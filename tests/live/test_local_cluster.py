@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import requests
 
 from osform.flows import local_cluster
 from osform.local import running_url
+from osform.local.settings import MACHINE
 
 
 def test_the_cluster_has_a_data_node_and_a_dedicated_ml_node(live_url: str, live_name: str) -> None:
@@ -42,3 +46,36 @@ def test_the_ml_node_stops_alone_and_comes_back(live_url: str, live_name: str) -
     back = {node.node.name: node.pid is not None for node in local_cluster.up(live_name).nodes}
     assert stopped == {"data": True, "ml": False}
     assert back == {"data": True, "ml": True}
+
+
+def test_the_nodes_say_that_they_are_local(live_url: str) -> None:
+    attributes = requests.get(f"{live_url}/_cat/nodeattrs?format=json&h=node,attr,value", timeout=30).json()
+    marked = {each["node"]: each["value"] for each in attributes if each["attr"] == "osform_local"}
+    assert marked == {"data": "true", "ml": "true"}
+
+
+def test_settings_of_the_machine_are_in_force(live_url: str) -> None:
+    asked = "include_defaults=true&flat_settings=true&filter_path=defaults"
+    defaults = requests.get(f"{live_url}/_cluster/settings?{asked}", timeout=30).json()["defaults"]
+    assert {key: defaults[key] for key in MACHINE} == {key: str(value) for key, value in MACHINE.items()}
+
+
+def test_a_node_that_was_killed_is_brought_back_with_its_data(live_url: str, live_name: str) -> None:
+    requests.put(f"{live_url}/kept/_doc/1?refresh=true", json={"text": "still here"}, timeout=30).raise_for_status()
+    pid = next(node.pid for node in local_cluster.status(live_name).nodes if node.node.name == "data")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    local_cluster.up(live_name)
+    document = requests.get(f"{live_url}/kept/_doc/1", timeout=30).json()
+    requests.delete(f"{live_url}/kept", timeout=30).raise_for_status()
+    assert document["_source"] == {"text": "still here"}
+
+
+def test_a_single_node_does_all_and_a_purge_leaves_nothing(live_url: str) -> None:
+    name, asked = "osform-tests-single", local_cluster.Asked(port=9280, single=True, heap="512m")
+    status = local_cluster.up(name, asked)
+    local_cluster.down(name, purge=True)
+    assert status.health is not None
+    assert status.health.status == "green"
+    assert [node.roles for node in status.health.nodes] == [("cluster_manager", "data", "ingest", "ml")]
+    assert local_cluster.status(name) == local_cluster.Status(name)

@@ -90,16 +90,21 @@ def up(
     """
     host = host or Host.this()
     with held(host.places.lock(name), f"the cluster {name}", report, sleep=host.sleep):
-        place = host.places.cluster(name)
-        known = _known(host, name)
-        spec = _agreed(name, asked, known)
-        running = known.running() if known else {}
-        absent = [node for node in spec.nodes if node.name not in running]
-        if absent:
-            running = _start(host, spec, absent, running, report)
-        else:
-            state.save(place.state, State(spec, running))
-        _wait(host, spec, running, report, timeout)
+        for last in (False, True):
+            known = _known(host, name)
+            spec = _agreed(name, asked, known)
+            running = known.running() if known else {}
+            absent = [node for node in spec.nodes if node.name not in running]
+            if absent:
+                running = _start(host, spec, absent, running, report)
+            else:
+                state.save(host.places.cluster(name).state, State(spec, running))
+            ended = _wait(host, spec, running, report, timeout)
+            if ended is None:
+                break
+            if ended in absent or last:
+                raise _failed(host, spec, ended, absent, running)
+            report(Note(f"{ended.name} has just ended"))  # it was still dying when it was counted among the living
         return status(name, host=host)
 
 
@@ -258,8 +263,11 @@ def _installed(host: Host, wanted: Release, here: str, java: javas.Java, report:
     return target
 
 
-def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: Report, timeout: float) -> None:
-    """Wait until the cluster serves. Raises LocalClusterError when a node ends, or none has served in time."""
+def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: Report, timeout: float) -> Node | None:
+    """Wait until the cluster serves, or until a node ends, which is returned.
+
+    Raises LocalClusterError where neither happens in time.
+    """
     expected = {node.name for node in spec.nodes}
     task, deadline = "waiting for OpenSearch", host.clock() + timeout
     yellow_since: float | None = None
@@ -268,7 +276,7 @@ def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: R
         while True:
             for node in spec.nodes:
                 if not process.alive(running.get(node.name)):
-                    raise _ended(host, spec, node)
+                    return node
             health = probe(spec.url)
             if health:
                 joined = expected & {node.name for node in health.nodes}
@@ -277,7 +285,7 @@ def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: R
                     # With one data node, an index that asks for replicas stays yellow; all else turns green soon.
                     yellow_since = host.clock() if yellow_since is None else yellow_since
                     if health.status == "green" or host.clock() - yellow_since >= 5:
-                        return
+                        return None
             if host.clock() >= deadline:
                 raise _late(host, spec, health, timeout)
             host.sleep(0.5)
@@ -285,13 +293,19 @@ def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: R
         report(Ended(task))
 
 
-def _ended(host: Host, spec: Spec, node: Node) -> LocalClusterError:
-    lines = logs.why(host.places.cluster(spec.name).node(node.name))
+def _failed(
+    host: Host, spec: Spec, ended: Node, started: list[Node], running: dict[str, process.Process]
+) -> LocalClusterError:
+    """Why a node ended, from its log. What was started with it is stopped: half a cluster helps nobody."""
+    place = host.places.cluster(spec.name)
+    for node in started:
+        process.end(running.pop(node.name), 20.0, sleep=host.sleep)
+    state.save(place.state, State(spec, running))
+    lines = logs.why(place.node(ended.name))
     said = "".join(f"\n    {line}" for line in lines)
-    suffix = _suffix(spec.name)
     return LocalClusterError(
-        f"the node {node.name} ended while it was starting; the last that it said:{said}",
-        hint=logs.remedy(lines) or f"the whole log: osform cluster logs --node {node.name}{suffix}",
+        f"the node {ended.name} ended while it was starting; the last that it said:{said}",
+        hint=logs.remedy(lines) or f"the whole log: osform cluster logs --node {ended.name}{_suffix(spec.name)}",
     )
 
 

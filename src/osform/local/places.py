@@ -76,7 +76,7 @@ class Places:
 
     def lock(self, name: str) -> Path:
         """The lock of a cluster lies beside its folder, so that a purge does not take it away."""
-        return self.cluster(name).root.with_suffix(".lock")
+        return self.cluster(name).root.with_name(f".{name}.lock")
 
 
 def places(env: Mapping[str, str] | None = None, uid: int | None = None) -> Places:

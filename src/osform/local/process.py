@@ -26,11 +26,13 @@ def began(pid: int, proc: Path = PROC) -> str | None:
     try:
         stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         boot = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        threads = len(list((proc / str(pid) / "task").iterdir()))
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces and brackets
     state, ticks = fields[0], fields[19]
-    return None if state in "ZX" else f"{boot}:{ticks}"
+    # A JVM that is being killed is a zombie at its first thread while others still hold its ports and files.
+    return None if state in "ZX" and threads <= 1 else f"{boot}:{ticks}"
 
 
 def alive(process: Process | None, proc: Path = PROC) -> bool:
