@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -92,8 +93,8 @@ def run(job: Job, report: Report, environment: Mapping[str, str]) -> Answer:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            json.dump(asdict(job), process.stdin)
-            process.stdin.close()
+            with suppress(BrokenPipeError), process.stdin as stdin:  # a process that died at once says why below
+                json.dump(asdict(job), stdin)
             for line in process.stdout:
                 answer = _take(json.loads(line), report) or answer
             status = process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -117,8 +116,4 @@ def _from_hub(source: HubSource, home: Path, report: Report) -> Path:
 
 def _complete(folder: Path) -> bool:
     """Whether a snapshot holds weights, and not just the few files that somebody looked at."""
-    try:
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return False
-    return any(path.suffix in WEIGHTS for path in folder.iterdir())
+    return any(path.suffix in WEIGHTS for path in files_of(folder))

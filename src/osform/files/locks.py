@@ -189,4 +189,4 @@ def _unpacked(document: Document, number: int, text: str, lock: _Lock) -> tuple[
 
 
 def _again(name: str) -> str:
-    return f"write it anew: osform model export {name} --update-lock"
+    return f"take it back from Git, or delete it and run osform model export {name}"
