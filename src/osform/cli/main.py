@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from osform.errors import OsformError
+from osform.errors import OsformError, SpecError
 
 # Name -> (module:command, one line of help). The help stands here so that `osform --help` imports no command.
 COMMANDS = {
@@ -56,7 +56,8 @@ def main(argv: list[str] | None = None) -> NoReturn:
     try:
         status: Any = cli.main(argv, standalone_mode=False)
     except OsformError as error:
-        click.echo(f"error: {error.message}", err=True)
+        for line in [str(each) for each in error.problems] if isinstance(error, SpecError) else [error.message]:
+            click.echo(f"error: {line}", err=True)
         if error.hint:
             click.echo(f"next:  {error.hint}", err=True)
         sys.exit(1)

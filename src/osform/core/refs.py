@@ -107,7 +107,13 @@ def references(
     if isinstance(value, dict):
         for key, item in value.items():
             if "${" in key:
-                yield (*path, key), BadRef(key, "a reference in a key, expected one in a value")
+                yield (
+                    (*path, key),
+                    BadRef(
+                        key,
+                        "a reference in a key, expected one in a value; write the key out, or let a template make it",
+                    ),
+                )
             yield from references(item, passed, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):

@@ -135,7 +135,7 @@ def read_probes(path: Path) -> tuple[str, ...]:
             hint = 'a line that begins with " is a JSON string, closed by a second one'
             problems.append(Problem(Place(str(path), number), f"not a JSON string: {error.msg}", hint=hint))
     if not texts and not problems:
-        problems.append(Problem(Place(str(path)), "no text in it, expected at least one"))
+        problems.append(Problem(Place(str(path)), "no text in it, expected at least one", hint="write one a line"))
     if problems:
         raise SpecError(problems)
     return tuple(texts)

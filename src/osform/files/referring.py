@@ -11,7 +11,7 @@ from osform.core.document import Document, Path
 from osform.core.refs import BadRef, EnvRef, OutputRef, Ref, VarRef, references
 from osform.errors import Problem
 from osform.kinds import KINDS
-from osform.kinds.checks import described, nearest
+from osform.kinds.checks import a, described, nearest
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _output(ref: OutputRef, address: Address, output: str, addresses: frozenset[
         return f"{ref}: there is no {address}", near
     known = KINDS[address.kind].OUTPUTS
     if output not in known:
-        return f"{ref}: a {address.kind} has no output {output!r}", nearest(output, known)
+        return f"{ref}: {a(address.kind)} has no output {output!r}", nearest(output, known)
     return None
 
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ValidationError
 
 from osform.core.document import Document
 from osform.errors import Problem
-from osform.kinds.checks import described
+from osform.kinds.checks import otherwise
 
-_EXPECTED = {
-    "string_type": "text", "bool_type": "true or false", "int_type": "a whole number", "float_type": "a number",
-    "dict_type": "a mapping", "model_type": "a mapping", "list_type": "a list",
+_EXPECTED: dict[str, type] = {
+    "string_type": str, "bool_type": bool, "int_type": int, "float_type": float,
+    "dict_type": dict, "model_type": dict, "list_type": list,
 }  # fmt: skip
 
 
@@ -33,9 +33,9 @@ def _problem(document: Document, detail: dict[str, Any], model: type[BaseModel])
         case "missing":
             return document.problem(path, "missing", f"add {path[-1]}: ...")
         case kind if kind in _EXPECTED:
-            return document.problem(path, f"{described(detail['input'])}, expected {_EXPECTED[kind]}")
+            return document.problem(path, *otherwise(detail["input"], _EXPECTED[kind]))
         case "expected":
-            return document.problem(path, f"{_shown(detail['input'])}, {detail['msg']}")
+            return document.problem(path, f"{_shown(detail['input'])}, {detail['msg']}", "write another one")
         case "literal_error":
             return document.problem(path, f"{_shown(detail['input'])}, expected {detail['ctx']['expected']}")
         case _:

@@ -24,7 +24,7 @@ from osform.files.schema import problems_of
 from osform.files.templates import Templates
 from osform.files.variables import DEFAULT, read_variables
 from osform.kinds import KINDS
-from osform.kinds.checks import described, nearest
+from osform.kinds.checks import a, nearest, otherwise
 
 _OURS = frozenset({"template", "values", "protect"})
 _OTHER_FOLDERS = frozenset({"environments", "checks"})
@@ -97,7 +97,7 @@ class _Reader:
             self.problems += error.problems
             return None
         if not isinstance(document.value, dict):
-            self.problems.append(document.problem((), f"{described(document.value)}, expected a mapping"))
+            self.problems.append(document.problem((), *otherwise(document.value, dict)))
             return None
         return document
 
@@ -112,17 +112,16 @@ class _Reader:
         document = self.document(path)
         if document is None:
             return unknown
-        declared = document.value.get("variables", {})
-        if isinstance(declared, dict):
-            self.variables, problems = read_variables(
-                document, declared, self.provision / "environments", environment, given
-            )
-            self.problems += problems
+        stack, declared = unknown, document.value.get("variables")
         try:
             stack = _StackFile.model_validate(document.value)
+            declared = stack.variables
         except ValidationError as error:
             self.problems += problems_of(document, error, _StackFile)
-            return unknown
+        if isinstance(declared, dict):
+            folder = self.provision / "environments"
+            self.variables, problems = read_variables(document, declared, folder, environment, given)
+            self.problems += problems
         self.problems += self._moved(document, stack.moved)
         return stack
 
@@ -135,7 +134,7 @@ class _Reader:
                 yield document.problem(path, str(error), "write moved: {index/old: index/new}")
                 continue
             if before.kind not in KINDS or before.kind != after.kind:
-                near = nearest(before.kind, KINDS) if before.kind not in KINDS else ""
+                near = nearest(before.kind, KINDS) if before.kind not in KINDS else "a renamed resource keeps its kind"
                 yield document.problem(path, f"{old} to {new}, expected two names of one kind", near)
             elif before in self.there:
                 yield document.problem(path, f"{old} is still in the files", "remove its file, or this line")
@@ -234,7 +233,7 @@ class _Reader:
         self.problems += found
         if found or self.variables is None:  # without variables, half of what a template says would be echoes of that
             return None
-        given = {"name": address.name, "kind": address.kind, "var": escaped(dict(self.variables))}
+        given = {"name": address.name, "kind": address.kind, "var": escaped(_with_values(self.variables))}
         try:
             values = {key: _filled(value, self.variables) for key, value in options.values.items()}
             rendered = self.templates.render(options.template, values, given, use)
@@ -242,7 +241,7 @@ class _Reader:
             self.problems += error.problems
             return None
         if not isinstance(rendered.value, dict):
-            self.problems.append(rendered.problem((), f"{described(rendered.value)}, expected a mapping"))
+            self.problems.append(rendered.problem((), *otherwise(rendered.value, dict)))
             return None
         return rendered
 
@@ -255,8 +254,12 @@ class _Reader:
                 hint = f"it is osform's own: write osform: {{{key}: ...}}"
                 self.problems.append(document.problem((key,), "a key that belongs under osform:", hint))
             else:
-                message = f"unknown key {key!r} of a {address.kind}"
+                message = f"unknown key {key!r} of {a(address.kind)}"
                 self.problems.append(document.problem((key,), message, nearest(key, known | {"osform"})))
+
+
+def _with_values(variables: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
@@ -301,7 +304,7 @@ def read_stack(
     spec = StackSpec(
         stack.name,
         DEFAULT if environment is None else environment,
-        reader.variables or {},
+        _with_values(reader.variables or {}),
         resources,
         models.by_name,
         {Address.parse(old): Address.parse(new) for old, new in stack.moved.items()} if not reader.problems else {},

@@ -23,6 +23,7 @@ from osform.kinds.checks import nearest
 
 # What a template's author can bring about while it is rendered, besides Jinja2's own errors.
 _AUTHORS = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+_SYNTAX = "each {{ and {% is closed again, and each block has its end"
 _MARK = re.compile("\ue000([0-9]+)\ue001")  # private characters, which no template has
 
 
@@ -59,7 +60,7 @@ class Templates:
             text, missing = self._rendered(environment, template, {**given, **values})
         except jinja2.TemplateSyntaxError as error:
             place = Place(str(self.folder / (error.name or name)), error.lineno)
-            raise SpecError([Problem(place, f"not a Jinja2 template: {error.message}")]) from error
+            raise SpecError([Problem(place, f"not a Jinja2 template: {error.message}", hint=_SYNTAX)]) from error
         except (jinja2.TemplateError, *_AUTHORS) as error:
             raise SpecError([*problems, self._failure(error, name, given, use)]) from error
         problems += [self._missing(name, word, line, use) for word, line in missing]
@@ -138,7 +139,8 @@ class Templates:
         if isinstance(error, jinja2.TemplateNotFound):
             return Problem(place, f"no template {str(error)!r}", hint=self._nearest(str(error)))
         if isinstance(error, RecursionError):
-            return Problem(place, "the template includes or calls itself without end")
+            message = "the template includes or calls itself without end"
+            return Problem(place, message, hint="let an {% if %} end it")
         key = re.fullmatch(r"'dict object' has no attribute '(\w+)'", str(error))
         if key:
             hint = nearest(key[1], set(given.get("var", {})))
@@ -147,6 +149,9 @@ class Templates:
 
     def _document(self, name: str, text: str, values: Mapping[str, Any], use: Document) -> Document:
         file = str(self.folder / name)
+        if not text.strip():
+            place = Place(file, 1, use.file)
+            raise SpecError([Problem(place, "renders to nothing, expected a body", hint="look at its conditions")])
         lines = self._lines_of(name, text, values)
         try:
             document = yaml.parse(text, file)

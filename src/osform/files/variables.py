@@ -11,7 +11,7 @@ from osform.core.document import Document
 from osform.core.refs import references, resolve
 from osform.errors import Place, Problem, SpecError
 from osform.files import yaml
-from osform.kinds.checks import described, nearest
+from osform.kinds.checks import nearest, otherwise
 
 DEFAULT = "default"
 """The environment where none is named; its file may be missing."""
@@ -59,7 +59,7 @@ def _document(folder: Path, environment: str) -> Document | None:
         raise SpecError([Problem(Place(str(path)), f"there is no environment {environment!r}", hint=hint)])
     document = yaml.load(path)
     if not isinstance(document.value, dict):
-        raise SpecError([document.problem((), f"{described(document.value)}, expected a mapping of variables")])
+        raise SpecError([document.problem((), *otherwise(document.value, dict))])
     return document
 
 

@@ -18,6 +18,7 @@ from osform.core.document import Document, Path
 from osform.errors import Place, Problem, SpecError
 
 MOST_BYTES = 4_000_000  # far beyond any body that a person reviews
+_NO_TEXT = "save it as UTF-8 text, or take it out of the folder"
 MOST_DEEP = 100  # beyond it, whatever walks the tree would run out of stack
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SURROGATE_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
@@ -51,7 +52,7 @@ def load(path: File, *, shown: str | None = None) -> Document:
     name = shown or str(path)
     try:
         if path.exists() and not path.is_file():
-            raise SpecError([Problem(Place(name), "not a file that can be read, expected YAML text")])
+            raise SpecError([Problem(Place(name), "not a file that can be read, expected YAML text", hint=_NO_TEXT)])
         size = path.stat().st_size
         data = path.read_bytes() if size <= MOST_BYTES else b""
     except OSError as error:
@@ -67,13 +68,14 @@ def parse(data: bytes | str, file: str) -> Document:
     bad = _CONTROL.search(text)
     if bad:
         line = text.count("\n", 0, bad.start()) + 1
-        raise SpecError([Problem(Place(file, line), f"a control character {bad.group()!r}, expected YAML text")])
+        message = f"a control character {bad.group()!r}, expected YAML text"
+        raise SpecError([Problem(Place(file, line), message, hint=_NO_TEXT)])
     lines: dict[Path, int] = {}
     problems: list[Problem] = []
     try:
         root = _compose(text, file)
         if root is None:
-            raise SpecError([Problem(Place(file, 1), "nothing in it, expected YAML")])
+            raise SpecError([Problem(Place(file, 1), "nothing in it, expected YAML", hint="write KEY: VALUE")])
         value = _build(root, (), file, lines, problems)
     except RecursionError as error:
         raise SpecError([Problem(Place(file), "nested too deeply to be read")]) from error
@@ -87,7 +89,7 @@ def _decode(data: bytes, file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise SpecError([Problem(Place(file, line), "not UTF-8 text, expected YAML")]) from error
+        raise SpecError([Problem(Place(file, line), "not UTF-8 text, expected YAML", hint=_NO_TEXT)]) from error
 
 
 def _compose(text: str, file: str) -> yaml.Node | None:
@@ -136,8 +138,10 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
     tabbed = [line for line in near if "\t" in line[: len(line) - len(line.lstrip())]]
     if "'\\t'" in (error.problem or "") or tabbed:
         line = mark.line + 1 if not tabbed or tabbed[-1] is near[-1] else mark.line
-        return Problem(Place(file, line), "a tab, expected spaces", hint="YAML is indented with spaces")
-    hint = "text with a colon or a brace in it goes into quotes" if "mapping values" in (error.problem or "") else ""
+        return Problem(Place(file, line), "a tab, expected spaces", hint="indent with spaces")
+    hint = "text with a colon or a brace in it goes into quotes"
+    if "mapping values" not in (error.problem or ""):
+        hint = "look for a quote or bracket that is not closed, or a line that is not indented like its neighbours"
     context = f" ({error.context})" if error.context else ""
     return Problem(place, f"not YAML: {error.problem}{context}", hint=hint)
 
@@ -180,7 +184,11 @@ def _entries(node: yaml.MappingNode, file: str, problems: list[Problem]) -> Iter
         elif _lone(key):
             problems.append(Problem(Place(file, line), f"half a character in the key {key!r}, expected whole ones"))
         elif key in seen:
-            problems.append(Problem(Place(file, line), f"the key {key!r} is there twice, first on line {seen[key]}"))
+            problems.append(
+                Problem(
+                    Place(file, line), f"the key {key!r} is there twice, first on line {seen[key]}", hint="remove one"
+                )
+            )
         else:
             seen[key] = line
             yield _joined(key), key_node, value

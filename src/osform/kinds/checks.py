@@ -16,7 +16,13 @@ _WORDS: Mapping[type, str] = {
     type(None): "nothing",
 }  # fmt: skip
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
+# What to write instead, for whoever is surprised by how YAML read a value.
+_REMEDIES: Mapping[type, str] = {
+    dict: "write KEY: VALUE", list: "write [ITEM, ...], or one '- ITEM' a line", str: "put it into quotes",
+    bool: "write true or false, without quotes", int: "write digits, without quotes", float: "write digits",
+}  # fmt: skip
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 def described(value: Any) -> str:
@@ -25,6 +31,18 @@ def described(value: Any) -> str:
         return f"{value.text}, which stands for a single value"
     word = _WORDS.get(type(value), type(value).__name__)
     return word if isinstance(value, dict | list) or value is None else f"{word} ({value!r})"
+
+
+def otherwise(value: Any, *kinds: type) -> tuple[str, str]:
+    """That a value is of none of these types, and what to write instead."""
+    wanted = " or ".join(_WORDS[kind] for kind in kinds)
+    single = isinstance(value, dict | list) and not {dict, list} & set(kinds)
+    return f"{described(value)}, expected {wanted}", "write a single value" if single else _REMEDIES[kinds[0]]
+
+
+def a(word: str) -> str:
+    """The word with its article: a model, an index."""
+    return f"an {word}" if word[:1] in "aeiou" else f"a {word}"
 
 
 def nearest(word: str, known: frozenset[str] | set[str] | Mapping[str, Any]) -> str:
@@ -49,8 +67,7 @@ def typed(body: Body, types: Mapping[str, type | tuple[type, ...]], path: Path =
             continue
         value = body[key]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            wanted = " or ".join(_WORDS[kind] for kind in kinds)
-            yield Finding((*path, key), f"{described(value)}, expected {wanted}")
+            yield Finding((*path, key), *otherwise(value, *kinds))
 
 
 def required(body: Body, keys: tuple[str, ...], path: Path = ()) -> Iterator[Finding]:
@@ -72,7 +89,7 @@ def named(name: str, what: str) -> Iterator[Finding]:
     """A name that OpenSearch would refuse, or that would have to be quoted in every URL."""
     if not NAME.fullmatch(name) or len(name.encode()) > 240:
         yield Finding(
-            (), f"{name!r} is no name for {what}, expected lower-case letters, digits, - _ . +", "rename the file"
+            (), f"{name!r} is no name for {what}, expected lower-case letters, digits, - _ .", "rename the file"
         )
 
 
@@ -84,10 +101,12 @@ def processors(body: Body, key: str, demands: Mapping[str, tuple[str, ...]]) -> 
     for index, processor in enumerate(listed):
         path: Path = (key, index)
         if not isinstance(processor, dict) or len(processor) != 1:
-            yield Finding(path, f"{described(processor)}, expected a mapping with one key, the processor's type")
+            found = f"the keys {', '.join(processor)}" if isinstance(processor, dict) else described(processor)
+            message = f"{found or 'no key'}, expected a mapping with one key, the processor's type"
+            yield Finding(path, message, "write '- TYPE: {OPTION: VALUE}' for each processor")
             continue
         ((kind, options),) = processor.items()
         if not isinstance(options, dict):
-            yield Finding((*path, kind), f"{described(options)}, expected a mapping of the processor's options")
+            yield Finding((*path, kind), *otherwise(options, dict))
             continue
         yield from required(options, demands.get(kind, ()), (*path, kind))

@@ -50,7 +50,7 @@ def _check_aliases(name: str, aliases: Any) -> Iterator[Finding]:
             hint = "leave it out: the index is always behind this alias"
             yield Finding(("aliases", alias), f"{name!r} is the resource's own name", hint)
         if options is not None and not isinstance(options, dict):
-            yield Finding(("aliases", alias), f"{checks.described(options)}, expected a mapping", f"{alias}: {{}}")
+            yield Finding(("aliases", alias), *checks.otherwise(options, dict))
 
 
 def expand(name: str, body: Body, context: Context) -> Body:

@@ -29,12 +29,14 @@ def check(mapping: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _check_fields(fields: Any, path: Path) -> Iterator[Finding]:
     if not isinstance(fields, dict):
-        yield Finding(path, f"{checks.described(fields)}, expected a mapping of fields")
+        yield Finding(path, f"{checks.described(fields)}, expected a mapping of fields", "write NAME: {type: ...}")
         return
     for name, field in fields.items():
         here = (*path, name)
         if not isinstance(field, dict):
-            yield Finding(here, f"{checks.described(field)}, expected a mapping with a type", f"{name}: {{type: ...}}")
+            yield Finding(
+                here, f"{checks.described(field)}, expected a mapping with a type", f"write {name}: {{type: ...}}"
+            )
             continue
         if "type" not in field and "properties" not in field:
             yield Finding(here, "neither a type nor properties", "add type: ...")
