@@ -1,0 +1,87 @@
+"""The examples hold what the demo promises of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+QUESTION = "something hot to drink in the morning"
+
+
+def photos() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (EXAMPLES / "photos" / "descriptions.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def reader() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docstrings", EXAMPLES / "stdlib" / "docstrings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def library(root: Path, **sources: str) -> Path:
+    for name, source in sources.items():
+        path = root / (name.replace("__", "/") + ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    return root
+
+
+def test_there_are_at_least_sixty_photos_each_with_an_id_of_its_own() -> None:
+    found = photos()
+    assert len(found) >= 60
+    assert len({photo["id"] for photo in found}) == len({photo["image"] for photo in found}) == len(found)
+    assert all(10 <= len(photo["image_description"].split()) <= 25 for photo in found)
+
+
+def test_the_coffee_photo_has_no_word_of_the_question_that_finds_it() -> None:
+    (coffee,) = [photo for photo in photos() if "coffee" in photo["image_description"]]
+    words = set(re.findall(r"\w+", coffee["image_description"].lower()))
+    assert not words & set(QUESTION.split())
+
+
+def test_docstrings_are_read_of_modules_classes_functions_and_methods(reader: ModuleType, tmp_path: Path) -> None:
+    source = (
+        '"""About a."""\nclass C:\n    """About C."""\n    def m(self): "About m."\ndef f(x: int = 1): "About f."\n'
+    )
+    found = {line["id"]: line for line in reader.lines(library(tmp_path, a=source))}
+    assert list(found) == ["a", "a.C", "a.C.m", "a.f"]
+    assert (found["a.f"]["signature"], found["a.f"]["kind"], found["a.f"]["module"]) == ("(x=1)", "function", "a")
+
+
+def test_tests_editors_private_names_and_what_has_no_docstring_are_left_out(reader: ModuleType, tmp_path: Path) -> None:
+    documented = 'def f(): "About f."\n'
+    root = library(tmp_path, test__a=documented, idlelib__b=documented, c='def _f(): "x"\ndef g(): pass\n')
+    assert list(reader.lines(root)) == []
+
+
+def test_what_is_embedded_begins_with_the_name_and_is_not_too_long(reader: ModuleType, tmp_path: Path) -> None:
+    (line,) = reader.lines(library(tmp_path, a=f'def f():\n    """Do.\n\n    {"word " * 500}"""\n'))
+    assert line["summary"].startswith("a.f")
+    assert len(line["summary"]) < 600
+    assert len(line["docstring"]) > 2000
+
+
+def test_this_pythons_library_has_several_thousand_and_the_same_ids_each_time() -> None:
+    first, second = (
+        subprocess.run(
+            [sys.executable, EXAMPLES / "stdlib" / "docstrings.py"], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    )
+    assert first == second
+    ids = [json.loads(line)["id"] for line in first.splitlines()]
+    assert len(ids) == len(set(ids)) > 2000
+    assert {"subprocess", "subprocess.run", "subprocess.check_output"} <= set(ids)
