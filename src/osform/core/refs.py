@@ -150,7 +150,8 @@ def _joined(text: str, pieces: list[Any]) -> str | Unknown | Secret:
     if not secrets:
         return "".join(_text(piece) for piece in pieces)
     value = "".join(piece.value if isinstance(piece, Secret) else _text(piece) for piece in pieces)
-    return Secret(text, "".join(secret.fingerprint for secret in secrets), value)
+    parts = tuple(part for secret in secrets for part in (secret.parts or (secret.value,)))
+    return Secret(text, "".join(secret.fingerprint for secret in secrets), value, parts)
 
 
 def _text(piece: Any) -> str:

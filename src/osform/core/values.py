@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,12 +25,14 @@ class Secret:
     """A value made with a secret from the environment.
 
     ``text`` is what the file says and ``fingerprint`` a keyed hash: both may be shown. ``value`` is only ever revealed
-    into the request that carries it.
+    into the request that carries it. ``parts`` are the values from the environment that it is made of, where it is not
+    one of them itself: a server may repeat the key without the word Bearer in front.
     """
 
     text: str
     fingerprint: str
     value: str = field(repr=False)
+    parts: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"secret {self.text} #{self.fingerprint}"
@@ -78,13 +81,38 @@ def secrets_in(value: Any) -> tuple[Secret, ...]:
 
 
 def redacted(value: Any, secrets: tuple[Secret, ...]) -> Any:
-    """The tree with every text that holds a secret's value replaced by that secret's fingerprint."""
+    """The tree with every text that holds a secret's value, or a part of one, replaced by that secret's fingerprint."""
 
     def redact(leaf: Any) -> Any:
         if isinstance(leaf, str):
-            for secret in secrets:
-                if secret.value and secret.value in leaf:
+            for secret in sorted(secrets, key=lambda secret: secret.value != leaf):
+                if any(form in leaf for form in _forms(secret)):
                     return str(secret)
         return leaf
 
     return replaced(value, redact) if secrets else value
+
+
+def veiled(value: Any, remembered: Any) -> Any:
+    """The tree less what stands where ``remembered`` has a secret's fingerprint: an old secret, or somebody's own."""
+    if isinstance(value, dict) and isinstance(remembered, dict):
+        return {key: veiled(item, remembered.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(remembered, list):
+        return [veiled(item, old) for item, old in zip(value, [*remembered, *[None] * len(value)], strict=False)]
+    if isinstance(remembered, str) and remembered.startswith("secret ${") and value != remembered:
+        return "(not shown: another value than the secret)"
+    return value
+
+
+def scrubbed(text: str, secrets: tuple[Secret, ...]) -> str:
+    """A message with whatever it repeats of secrets blotted out, so that the rest of it can be read."""
+    forms = {form: secret for secret in secrets for form in _forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, f"(secret {forms[form].text})")
+    return text
+
+
+def _forms(secret: Secret) -> set[str]:
+    """The texts that would give a secret away: itself, its parts, and how these look inside JSON."""
+    plain = {secret.value, *secret.parts} - {""}
+    return plain | {json.dumps(text)[1:-1] for text in plain} | {json.dumps(t, ensure_ascii=False)[1:-1] for t in plain}

@@ -13,10 +13,11 @@ from osform.cluster.client import Cluster
 from osform.cluster.ledger import Ledger
 from osform.cluster.retry import Clock, Sleep
 from osform.core.address import Address
-from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
+from osform.core.events import Advanced, Begun, Ended, Event, Note, Report, Warned
 from osform.core.plan import Change, Create, Delete, Plan
 from osform.core.state import Entry
-from osform.errors import ApplyFailed, OsformError, PlanRefused
+from osform.core.values import Secret, scrubbed, secrets_in
+from osform.errors import ApplyFailed, OsformError, PlanRefused, RequestFailed
 from osform.flows.carrying_out import Hands
 from osform.flows.looking import Eyes
 from osform.flows.planning import Survey
@@ -86,24 +87,25 @@ class Applier:
             return outcome
         self._refuse_dangers(plan, survey, force)
         survey.state = replace(survey.state, key=self.ledger.open())
+        secrets = tuple(secret for change in plan.changes for secret in secrets_in(change.asked))
         hands = Hands(
             self.cluster,
             self.ledger.write,
             self.ledger.forget,
             self.bundle,
             self.stamp,
-            self.report,
+            lambda event: self.report(_without(event, secrets)),
             self.clock,
             self.sleep,
         )
         self.report(Begun("applying", len(plan.changes), "changes"))
         for number, change in enumerate(plan.changes):
-            self._one(change, survey, hands, outcome)
+            self._one(change, survey, hands, outcome, secrets)
             self.report(Advanced("applying", number + 1))
         self.report(Ended("applying"))
         return outcome
 
-    def _one(self, change: Change, survey: Survey, hands: Hands, outcome: Outcome) -> None:
+    def _one(self, change: Change, survey: Survey, hands: Hands, outcome: Outcome, secrets: tuple[Secret, ...]) -> None:
         blocked = {*outcome.failed, *outcome.skipped}
         if self._needed(change, survey) & blocked:
             outcome.skipped.append(change.address)
@@ -113,6 +115,7 @@ class Applier:
         try:
             live = hands.carry_out(change, survey)
         except OsformError as error:
+            _scrub(error, secrets)
             self.report(Warned(f"{change.address} failed: {error.message}"))
             outcome.failed[change.address] = error
             return
@@ -172,3 +175,20 @@ class Applier:
                 "\n".join(wrong) + "\nthe local cluster's k-NN plugin can only do lucene: anything else ends its node",
                 hint="write method: {name: hnsw, engine: lucene}",
             )
+
+
+def _without(event: Event, secrets: tuple[Secret, ...]) -> Event:
+    return replace(event, text=scrubbed(event.text, secrets)) if isinstance(event, Note | Warned) else event
+
+
+def _scrub(error: OsformError, secrets: tuple[Secret, ...]) -> None:
+    """Blot secrets out of an error: servers like to repeat what they refuse."""
+    if not secrets:
+        return
+    error.message = scrubbed(error.message, secrets)
+    error.hint = error.hint and scrubbed(error.hint, secrets)
+    error.args = (error.message,)
+    if isinstance(error, RequestFailed):
+        error.reason = scrubbed(error.reason, secrets)
+    # What it was raised from repeats the server's words, and a log with tracebacks would show them.
+    error.__cause__, error.__context__ = None, None

@@ -11,7 +11,7 @@ from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.plan import Change, Create, Delete, Plan, Reason, Replace, Update
 from osform.core.resource import Resource, StackSpec, in_order
 from osform.core.state import Entry, State
-from osform.core.values import concealed
+from osform.core.values import concealed, redacted, secrets_in, veiled
 from osform.errors import Place, PlanRefused
 from osform.flows.looking import Eyes
 from osform.flows.resolving import Resolver, context_of, needs_of, order_of
@@ -126,6 +126,7 @@ def _change(survey: Survey, address: Address) -> Change | None:
     resource = survey.spec.resources[address]
     entry, live = survey.state.entries.get(address), survey.live.get(address)
     asked = survey.asked(address)
+    live = live and _without_secrets(live, entry, asked)
     if live is None or entry is None:
         before = live.body if live else {}
         reason: Reason = "new" if entry is None or entry.status == "applying" else "drifted"
@@ -162,6 +163,12 @@ def _compared(entry: Entry, live: Live, asked: Body) -> tuple[Reason, tuple[Diff
     return ("changed" if changed else "drifted"), both, ()
 
 
+def _without_secrets(live: Live, entry: Entry | None, asked: Body | None) -> Live:
+    # A server that gives back what it was sent gives back secrets, and what is live is about to be shown.
+    body = redacted(live.body, secrets_in(asked))
+    return replace(live, body=veiled(veiled(body, entry.recorded), entry.asked) if entry else body)
+
+
 def _placed(resource: Resource, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
     return tuple(replace(difference, place=resource.place(difference.path)) for difference in found)
 
@@ -171,5 +178,5 @@ def _deletions(survey: Survey) -> Iterator[Delete]:
     needs = {address: [need for need in entry.needs if need in gone] for address, entry in gone.items()}
     for address in reversed(in_order(needs)):
         live = survey.live.get(address)
-        found = differences(live.body if live else {}, {})
+        found = differences(_without_secrets(live, gone[address], None).body if live else {}, {})
         yield Delete(address=address, reason="removed", differences=tuple(d for d in found if d.before is not ABSENT))
