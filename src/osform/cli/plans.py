@@ -57,5 +57,16 @@ def _shown(value: Any) -> str:
     if value is ABSENT:
         return "(nothing)"
     shown = concealed(value)
-    text = shown if isinstance(shown, str) and "\n" not in shown else json.dumps(shown, ensure_ascii=False)
+    text = shown if isinstance(shown, str) and _plain(shown) else json.dumps(shown, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _plain(text: str) -> bool:
+    """Whether a text can stand without quotes: nothing a terminal would obey, and not to be taken for 1, true or {}."""
+    if not text.isprintable() or not text.strip():
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return True
+    return False

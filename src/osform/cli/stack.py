@@ -42,7 +42,7 @@ def loaded(provision: Path, environment: str | None, variables: tuple[str, ...])
     for variable in variables:
         name, equals, text = variable.partition("=")
         if not equals:
-            raise InputError(f"--var {variable}: expected NAME=VALUE")
+            raise InputError(f"--var {variable}: expected NAME=VALUE", hint="--var replicas=2")
         values[name] = parse(text, f"--var {name}").value if text.strip() else ""
     return Stack.load(provision, environment, values)
 
@@ -113,7 +113,10 @@ def plan(
     with connected(cluster_url) as cluster:
         made = stack.plan(cluster)
     if out is not None:
-        out.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
+        try:
+            out.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"--out {out}: can't be written: {error.strerror}") from error
     show(made, format)
     return 2 if detailed_exitcode and not made.empty else 0
 

@@ -107,7 +107,9 @@ class _Reader:
         path = self.provision / "stack.yaml"
         if not path.is_file():
             message = "there is no such file, expected the stack's name in it"
-            self.problems.append(Problem(Place(str(path)), message, hint="write name: my-stack"))
+            hint = "write name: my-stack, or --provision DIR for another folder"
+            if self.provision.is_dir():
+                self.problems.append(Problem(Place(str(path)), message, hint=hint))
             return unknown
         document = self.document(path)
         if document is None:
@@ -149,7 +151,10 @@ class _Reader:
             hint = "--provision DIR names another one"
             self.problems.append(Problem(Place(str(self.provision)), "there is no such folder", hint=hint))
             return files
-        for folder in self._listed(self.provision):
+        listed = self._listed(self.provision)
+        if not {"stack.yaml", *KINDS} & {each.name for each in listed}:
+            return files  # some other folder: that it has no stack.yaml says enough
+        for folder in listed:
             if folder.name in {"stack.yaml", *_OTHER_FOLDERS}:
                 continue
             if folder.name == "stack.yml":
