@@ -36,6 +36,8 @@ class _Lines(Extension):
             if token.type == "data" and ours:
                 pieces = enumerate(token.value.split("\n"), start=token.lineno)
                 token = Token(token.lineno, "data", "\n".join(f"\ue000{n}\ue001{text}" for n, text in pieces))
+            elif token.type == "variable_begin" and ours:
+                yield Token(token.lineno, "data", f"\ue000{token.lineno}\ue001")
             yield token
 
 
@@ -56,11 +58,12 @@ class Templates:
         problems: list[Problem] = []
         try:
             problems += self._unread(environment, name, source, values, use)
-            template = environment.get_template(name)
-            text, missing = self._rendered(environment, template, {**given, **values})
+            text, missing = self._rendered(environment.get_template(name), {**given, **values})
         except jinja2.TemplateSyntaxError as error:
-            place = Place(str(self.folder / (error.name or name)), error.lineno)
-            raise SpecError([Problem(place, f"not a Jinja2 template: {error.message}", hint=_SYNTAX)]) from error
+            template = error.name if error.name and (self.folder / error.name).exists() else name
+            place = Place(str(self.folder / template), error.lineno)
+            hint = "" if (error.message or "").startswith("No ") else _SYNTAX
+            raise SpecError([Problem(place, f"not a Jinja2 template: {error.message}", hint=hint)]) from error
         except (jinja2.TemplateError, *_AUTHORS) as error:
             raise SpecError([*problems, self._failure(error, name, given, use)]) from error
         problems += [self._missing(name, word, line, use) for word, line in missing]
@@ -109,9 +112,7 @@ class Templates:
                 hint = f"did you mean {near[0]}?" if near else f"it reads: {', '.join(sorted(read)) or 'nothing'}"
                 yield use.problem(("osform", "values", key), f"{self.folder / name} does not read {key!r}", hint)
 
-    def _rendered(
-        self, environment: jinja2.Environment, template: jinja2.Template, values: dict[str, Any]
-    ) -> tuple[str, list[tuple[str, int | None]]]:
+    def _rendered(self, template: jinja2.Template, values: dict[str, Any]) -> tuple[str, list[tuple[str, int | None]]]:
         """The text, and which names had no value on which line: each is given an empty text to find the next."""
         missing: list[tuple[str, int | None]] = []
         while True:
@@ -137,7 +138,7 @@ class Templates:
     def _failure(self, error: Exception, name: str, given: Mapping[str, Any], use: Document) -> Problem:
         place = Place(str(self.folder / name), self._line(error.__traceback__, name), use.file)
         if isinstance(error, jinja2.TemplateNotFound):
-            return Problem(place, f"no template {str(error)!r}", hint=self._nearest(str(error)))
+            return Problem(place, f"no template {error.name!r}", hint=self._nearest(str(error.name)))
         if isinstance(error, RecursionError):
             message = "the template includes or calls itself without end"
             return Problem(place, message, hint="let an {% if %} end it")
@@ -175,10 +176,14 @@ class Templates:
         lines: dict[int, int] = {}
         last = 1
         for number, line in enumerate(marked.split("\n"), start=1):
-            marks = _MARK.findall(line)
             # A line break that a value brought along leaves its next line without a mark.
-            last = int(marks[0]) if marks else last
+            before, *marks = _MARK.split(line)
             lines[number] = last
+            for mark, text in zip(marks[::2], marks[1::2], strict=True):
+                last = int(mark)
+                if not before.strip():
+                    lines[number] = last
+                before += text
         return lines
 
     def _nearest(self, name: str) -> str:
