@@ -21,9 +21,7 @@ MODEL_YAML = "source: {path: weights}\nexports: {onnx: [fp32]}\nspace_type: cosi
 FILES = {
     "stack.yaml": "name: NAME\nvariables: {replicas: 0}\n",
     "environments/other.yaml": "replicas: 1\n",
-    "cluster_settings/ml.yaml": (
-        "persistent:\n  plugins.ml_commons.allow_registering_model_via_local_file: true\n"
-    ),
+    "cluster_settings/ml.yaml": ("persistent:\n  plugins.ml_commons.allow_registering_model_via_local_file: true\n"),
     "model_group/NAME.yaml": "description: a test\n",
     "model/NAME.yaml": (
         "model: tiny\nformat: onnx\ngroup: ${model_group/NAME.model_group_id}\ndescription: a bag of words\n"
@@ -139,7 +137,9 @@ def lay_out(root: Path, url: str, model: Tiny) -> Project:
     made = shutil.copy(model.bundle, root / "copy.zip")
     sha256, path = bundles.store(root / "cache", Path(made))
     config = model.meta("", "")["model_config"]
-    bundle = Bundle("onnx", "fp32", sha256, path.stat().st_size, "TEXT_EMBEDDING", config, 1.0, 1.0, {"made": "by hand"})
+    bundle = Bundle(
+        "onnx", "fp32", sha256, path.stat().st_size, "TEXT_EMBEDDING", config, 1.0, 1.0, {"made": "by hand"}
+    )
     probes = tuple(Probe(text, vector) for text, vector in model.probes)
     lock = ModelLock("tiny", "0" * 64, DIMENSION, 128, "cosinesimil", (bundle,), probes)
     locks.write_lock(folder / "lock.yaml", lock)

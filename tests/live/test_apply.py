@@ -42,7 +42,9 @@ def get(cluster: Cluster, path: str, **params: str) -> Any:
 
 
 @pytest.mark.parametrize("environment", ["default", "other"])
-def test_after_an_apply_nothing_is_left_to_change_and_one_edit_is_one_change(project: Project, environment: str) -> None:
+def test_after_an_apply_nothing_is_left_to_change_and_one_edit_is_one_change(
+    project: Project, environment: str
+) -> None:
     applied = project.apply("--env", environment)
     assert applied.status == 0, applied.err
     assert project.plan("--env", environment).status == 0

@@ -8,23 +8,36 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from osform.cluster import deploy, predict, register
+from osform.cluster import deploy, models, predict, register
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.core.address import Address
 from osform.core.diff import ABSENT, missing
 from osform.core.document import dotted
 from osform.core.events import Note, Report
-from osform.core.models import ModelLock, PackagedModel
+from osform.core.models import ModelLock
 from osform.core.plan import Change, Delete, Replace, Update
 from osform.core.request import Request
+from osform.core.resource import StackSpec
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
 from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed, Unreachable
 from osform.flows.looking import Eyes
 from osform.flows.planning import Survey
 from osform.kinds import KINDS, ml
-from osform.kinds.base import CreateGroup, DeployModel, Last, Live, ProbeModel, RegisterModel, Send, Step, Wanted
+from osform.kinds.base import (
+    CreateGroup,
+    DeployModel,
+    Last,
+    Live,
+    ProbeModel,
+    RegisterModel,
+    RemoveGroup,
+    RemoveModel,
+    Send,
+    Step,
+    Wanted,
+)
 
 # A search sees a write after the next refresh, a second later by default.
 _VISIBLE_SECONDS = 10.0
@@ -82,10 +95,12 @@ class Hands:
             case Replace():
                 assert before is not None, "a replacement is of what is live"
                 self._refuse_losing(before, address)
-                steps = [*kind.delete(address.name, before), *kind.create(address.name, body, wanted.ids)]
+                for step in kind.delete(address.name, before):
+                    self._remove(step)
+                steps = kind.create(address.name, body, wanted.ids)
             case _:
                 steps = kind.create(address.name, body, wanted.ids)
-        ids = self._do(entry, steps, survey.spec.models)
+        ids = self._do(entry, steps, survey.spec)
         live = self._read_back(address, replace(wanted, asked=body, ids=ids), survey)
         recorded = redacted(live.body, secrets_in(asked))
         self.write(self.stamp(replace(entry, status="applied", recorded=recorded, ids={**ids, **live.ids})))
@@ -100,26 +115,21 @@ class Hands:
         live = survey.live.get(change.address)
         if live is not None:
             for step in KINDS[change.address.kind].delete(change.address.name, live):
-                assert isinstance(step, Send), "deletions are plain requests"
-                self._send_deletion(step.request)
+                self._remove(step)
         self.forget(change.address)
 
-    def _send_deletion(self, request: Request) -> None:
-        # A group is refused (409) and a model (400) while a search still finds what was in them, or where they were.
-        patience = Patience.of(60, self.clock, self.sleep)
-        attempt = 0
-        while True:
-            try:
-                persist_if_there(self.cluster, request, patience)
-                return
-            except RequestFailed as error:
-                passing = error.status == 409 or "undeploy" in error.reason.lower()
-                if not passing or patience.over:
-                    raise
-            patience.pause(attempt)
-            attempt += 1
+    def _remove(self, step: Step) -> None:
+        match step:
+            case RemoveModel(model_id):
+                models.delete(self.cluster, model_id)
+            case RemoveGroup(group_id):
+                models.delete_group(self.cluster, group_id)
+            case Send(request):
+                persist_if_there(self.cluster, request, self._patience(60))
+            case _:
+                raise AssertionError(f"{step} takes nothing away")
 
-    def _do(self, entry: Entry, steps: Sequence[Step], models: Mapping[str, PackagedModel]) -> Mapping[str, str]:
+    def _do(self, entry: Entry, steps: Sequence[Step], spec: StackSpec) -> Mapping[str, str]:
         ids = dict(entry.ids)
 
         def remember(key: str, value: str) -> None:
@@ -130,7 +140,7 @@ class Hands:
         for step in steps:
             match step:
                 case Send(request):
-                    persist(self.cluster, request, self._patience(120))
+                    self._send(request)
                 case CreateGroup(request):
                     remember("model_group_id", self._create_group(request))
                 case RegisterModel(meta, sha256, model):
@@ -146,8 +156,17 @@ class Hands:
                     self.report(Note(f"deploying {entry.address}"))
                     deploy.deploy(self.cluster, ids["model_id"], report=self.report)
                 case ProbeModel(model):
-                    self._probe(ids["model_id"], models[model].lock)
+                    self._probe(ids["model_id"], spec.models[model].lock)
         return ids
+
+    def _send(self, request: Request) -> None:
+        try:
+            persist(self.cluster, request, self._patience(120))
+        except RequestFailed as error:
+            # Nothing was there when the plan was made: an answer was lost, and the second try met the first one's
+            # index. The read-back tells whether it is as it should be.
+            if error.type != "resource_already_exists_exception":
+                raise
 
     def _patience(self, seconds: float) -> Patience:
         return Patience.of(seconds, self.clock, self.sleep)

@@ -101,7 +101,21 @@ class ProbeModel:
     model: str
 
 
-Step = Send | CreateGroup | RegisterModel | DeployModel | ProbeModel
+@dataclass(frozen=True)
+class RemoveModel:
+    """Undeploy a model, wait for that, and delete it."""
+
+    model_id: str
+
+
+@dataclass(frozen=True)
+class RemoveGroup:
+    """Delete a model group, once a search no longer finds a model in it."""
+
+    group_id: str
+
+
+Step = RemoveModel | RemoveGroup | Send | CreateGroup | RegisterModel | DeployModel | ProbeModel
 
 
 class Kind(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from osform.kinds.base import (
     Live,
     ProbeModel,
     RegisterModel,
+    RemoveModel,
     Send,
     Step,
     Wanted,
@@ -81,7 +83,7 @@ def expand(name: str, body: Body, context: Context) -> Body:
     assert bundle is not None, "check() has looked for it"
     return {
         "name": name,
-        **{key: value for key, value in body.items() if key in KEPT},
+        **_kept(body),
         "model": lock.name,
         "function_name": bundle.function_name,
         "model_format": bundle.model_format,
@@ -91,6 +93,18 @@ def expand(name: str, body: Body, context: Context) -> Body:
         "model_config": _config(bundle.model_config),
         "deployed": True,
     }
+
+
+def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that pass through, as the server gives them back: a limit as text, an interface as JSON text."""
+    kept = {key: fields[key] for key in sorted(KEPT) if fields.get(key) is not None}
+    if isinstance(kept.get("rate_limiter"), dict):
+        kept["rate_limiter"] = {key: str(value) for key, value in kept["rate_limiter"].items()}
+    if isinstance(kept.get("interface"), dict):
+        kept["interface"] = {
+            key: json.loads(value) if isinstance(value, str) else value for key, value in kept["interface"].items()
+        }
+    return kept
 
 
 def _config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +158,7 @@ def _serving(profile: Any) -> dict[str, int]:
 
 
 def _body(source: Mapping[str, Any], nodes: int) -> dict[str, Any]:
-    body = {key: source[key] for key in (*sorted(KEPT), *_FROM_THE_LOCK) if source.get(key) is not None}
+    body = _kept(source) | {key: source[key] for key in _FROM_THE_LOCK if source.get(key) is not None}
     body["function_name"] = source.get("algorithm")
     body["model_config"] = _config(source.get("model_config") or {})
     state = source.get("model_state")
@@ -197,8 +211,7 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
 
 def delete(name: str, live: Live) -> Sequence[Step]:
     """Undeploy, then delete."""
-    model_id = live.ids["model_id"]
-    return [Send(ml.undeploy(model_id)), Send(ml.delete(model_id))]
+    return [RemoveModel(live.ids["model_id"])]
 
 
 def outputs(name: str, live: Live) -> Mapping[str, Any]:

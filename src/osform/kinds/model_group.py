@@ -9,7 +9,7 @@ from osform.core.address import Address
 from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks, ml
-from osform.kinds.base import Body, Context, CreateGroup, Finding, Last, Live, Send, Step, Wanted
+from osform.kinds.base import Body, Context, CreateGroup, Finding, Last, Live, RemoveGroup, Send, Step, Wanted
 
 KIND = "model_group"
 KEYS = frozenset({"name", "description", "access_mode", "backend_roles", "add_all_backend_roles"})
@@ -94,7 +94,7 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
 
 def delete(name: str, live: Live) -> Sequence[Step]:
     """Delete the group, which the server refuses while it has models."""
-    return [Send(ml.delete_group(live.ids["model_group_id"]))]
+    return [RemoveGroup(live.ids["model_group_id"])]
 
 
 def outputs(name: str, live: Live) -> Mapping[str, Any]:
