@@ -13,6 +13,7 @@ import click
 
 from osform.cli.console import reporting
 from osform.cli.options import cluster_option, connected, format_option
+from osform.core.rows import value_at
 
 if TYPE_CHECKING:
     from osform.cluster.queries import Hit, Mode
@@ -169,7 +170,7 @@ def plain_lines(answer: Searched) -> Iterable[str]:
 def text_of(hit: Hit, answer: Searched) -> str:
     """The text to show of a document, on one line: what is embedded, else its text fields, else all of it."""
     fields = [one.text for one in answer.target.embeddings] or list(answer.target.text_fields)
-    texts = [str(hit.source[field]) for field in fields if hit.source.get(field)]
+    texts = [str(value) for field in fields if (value := value_at(hit.source, field))]
     return " ".join(" | ".join(texts or [json.dumps(hit.source, ensure_ascii=False)]).split())
 
 
@@ -178,12 +179,14 @@ def _draw(answer: Searched) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
+    hits = answer.found.hits
+    ids = min(40, max(len(hit.id) for hit in hits))
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("score", justify="right")
-    table.add_column("id", style="cyan", max_width=40, no_wrap=True)
-    table.add_column("text", max_width=100, no_wrap=True)
-    for hit in answer.found.hits:
+    table.add_column("score", justify="right", min_width=5)
+    table.add_column("id", style="cyan", min_width=ids, max_width=ids, no_wrap=True)
+    table.add_column("text", max_width=max(20, console.width - ids - 8), no_wrap=True)
+    for hit in hits:
         table.add_row(f"{hit.score:.3f}", Text(hit.id), Text(text_of(hit, answer)))
-    console = Console()
     console.print(table)
-    console.print(f"{len(answer.found.hits)} found, {answer.mode}, {answer.found.took_ms} ms", style="dim")
+    console.print(f"{len(hits)} found, {answer.mode}, {answer.found.took_ms} ms", style="dim")

@@ -48,3 +48,11 @@ class Rejected:
     document: Mapping[str, Any] | None = None
     text: str = ""
     cut: bool = False
+
+
+def value_at(source: Mapping[str, Any], field: str) -> Any:
+    """The value of a field of a document, ``outer.inner`` for one inside an object; None where there is none."""
+    value: Any = source
+    for key in field.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

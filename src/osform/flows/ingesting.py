@@ -6,11 +6,10 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.bulk import BulkWriter, Written, batches
@@ -18,7 +17,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.targets import Embedding, Target, describe
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned, silent
 from osform.core.request import Request
-from osform.core.rows import Rejected, Row
+from osform.core.rows import Rejected, Row, value_at
 from osform.errors import ClusterError, NotReady
 from osform.files.dead_letters import DeadLetters
 from osform.files.documents import Reader, check_readable, count_lines
@@ -179,9 +178,9 @@ class _Run:
         if done.failed > SHOWN_FAILURES:
             self._report(Warned(f"and {done.failed - SHOWN_FAILURES} more"))
         if done.dead_letter:
-            self._report(Warned(f"{done.failed} documents are in {done.dead_letter}, each with its reason"))
+            self._report(Warned(f"what failed is in {done.dead_letter}, each with its reason ({done.failed})"))
         for name, count in sorted(done.without_text.items()):
-            self._report(Warned(f"{count} documents have no text in {name!r}, so the cluster makes no vector for them"))
+            self._report(Warned(f"no vector is made where {name!r} holds no text ({count} of {done.read})"))
         return done
 
     def _rows(self) -> Iterator[Row]:
@@ -218,9 +217,7 @@ class _Run:
 
 def _textless(row: Row, embedded: Iterable[Embedding]) -> Iterator[str]:
     for one in embedded:
-        value: Any = row.source
-        for key in one.text.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
+        value = value_at(row.source, one.text)
         if value is None or (isinstance(value, str) and not value.strip()):
             yield one.text
 
