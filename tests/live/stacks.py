@@ -81,6 +81,7 @@ class Project:
     url: str
     name: str
     environ: dict[str, str] = field(default_factory=dict)
+    own_cache: bool = True
 
     def path(self, address: str) -> Path:
         """The file of a resource, ``index/NAME`` say."""
@@ -97,7 +98,8 @@ class Project:
         command = [sys.executable, "-m", "osform", *words]
         if words[0] in ("plan", "apply"):
             command += ["--cluster", url or self.url]
-        return command, os.environ | {"OSFORM_CACHE": str(self.root / "cache"), **self.environ}
+        cache = {"OSFORM_CACHE": str(self.root / "cache")} if self.own_cache else {}
+        return command, os.environ | cache | self.environ
 
     def run(self, *words: str, url: str | None = None) -> Ran:
         """Run ``osform`` in the project's folder."""
