@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from opensearchpy import OpenSearch
+from opensearchpy import OpenSearch, Urllib3HttpConnection
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
 from osform.core.request import Request
 from osform.errors import ClusterError, RequestFailed, Unreachable
+
+
+class _Quiet(Urllib3HttpConnection):
+    """Leaves out Python's warnings for the server's deprecation headers, which are not the user's doing.
+
+    Not ``warnings.catch_warnings``: that changes a global, and several threads send at the same time.
+    """
+
+    def _raise_warnings(self, warning_headers: Any) -> None:
+        return
 
 
 class Cluster:
@@ -23,7 +32,9 @@ class Cluster:
     def __init__(self, url: str, *, timeout: float = 60.0) -> None:
         self.url = url
         self.timeout = timeout
-        self._client = OpenSearch(hosts=[url], timeout=timeout, max_retries=0, retry_on_status=(), pool_maxsize=16)
+        self._client = OpenSearch(
+            hosts=[url], timeout=timeout, max_retries=0, retry_on_status=(), pool_maxsize=16, connection_class=_Quiet
+        )
 
     def send(self, request: Request, *, timeout: float | None = None) -> Any:
         """Send a request and return the decoded JSON answer.
@@ -34,16 +45,14 @@ class Cluster:
         if isinstance(request.body, bytes):
             headers = {"content-type": "application/json"}  # ML Commons takes a raw chunk under no other type
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the server's deprecation headers, which are not the user's doing
-                return self._client.transport.perform_request(
-                    request.method,
-                    request.path,
-                    params=dict(request.params),
-                    body=request.body,
-                    headers=headers,
-                    timeout=timeout or self.timeout,
-                )
+            return self._client.transport.perform_request(
+                request.method,
+                request.path,
+                params=dict(request.params),
+                body=request.body,
+                headers=headers,
+                timeout=timeout or self.timeout,
+            )
         except NoConnection as error:
             raise Unreachable(
                 f"{self.url} gave no answer to {request}: {error.error}: {error.info}",

@@ -136,6 +136,7 @@ class _Run:
         self._reader, self._letters, self._report, self._stopped = reader, letters, report, stopped
         self._embedded = target.embeddings
         self._total: int | None = None
+        self._gave_up: ClusterError | None = None
         self._task = f"into {target.name}"
         self._clock, self._started = clock, clock()
         self.done = Ingested(target.name)
@@ -147,14 +148,13 @@ class _Run:
 
     def write(self, writer: BulkWriter, pace: Pace) -> None:
         """Keep ``pace.clients`` requests under way until all rows are settled. Raises what ends the run early."""
-        gave_up: ClusterError | None = None
         under_way: set[Future[Written]] = set()
         with ThreadPoolExecutor(pace.clients, thread_name_prefix="bulk") as pool:
             try:
                 for batch in batches(self._rows(), count=pace.count, size=pace.size):
                     while len(under_way) >= pace.clients:
-                        gave_up = self._take_first(under_way) or gave_up
-                    if gave_up:
+                        self._take_first(under_way)
+                    if self._gave_up:
                         break
                     under_way.add(pool.submit(writer.write, batch))
             except KeyboardInterrupt:
@@ -163,10 +163,10 @@ class _Run:
                 raise
             finally:
                 while under_way:
-                    gave_up = self._take_first(under_way) or gave_up
-        if gave_up:
+                    self._take_first(under_way)
+        if self._gave_up:
             self._report(Warned(f"{self.done.indexed} of the {self._reader.read} documents read so far were indexed"))
-            raise gave_up
+            raise self._gave_up
 
     def finish(self) -> Ingested:
         """The figures, final; says on the way what a reader should know of."""
@@ -191,9 +191,8 @@ class _Run:
                 self.done.without_text.update(_textless(row, self._embedded))
                 yield row
 
-    def _take_first(self, under_way: set[Future[Written]]) -> ClusterError | None:
+    def _take_first(self, under_way: set[Future[Written]]) -> None:
         finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-        gave_up = None
         for future in finished:
             under_way.discard(future)
             written = future.result()
@@ -201,11 +200,10 @@ class _Run:
             self.done.created += written.created
             self.done.retries += written.again
             self._fail(written.failed)
-            gave_up = gave_up or written.gave_up
-        if gave_up:
-            self._stopped.set()  # nor do the others go on trying
+            self._gave_up = self._gave_up or written.gave_up  # the first is the reason, the others were stopped by it
+        if self._gave_up:
+            self._stopped.set()
         self._report(Advanced(self._task, self.done.indexed + self.done.failed + self._reader.repeated, self._total))
-        return gave_up
 
     def _fail(self, rejected: Iterable[Rejected]) -> None:
         for one in rejected:
