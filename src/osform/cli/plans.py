@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from osform.core.diff import ABSENT, Difference
 from osform.core.document import dotted
-from osform.core.plan import Change, Plan
+from osform.core.plan import Change, Create, Delete, Plan
 from osform.core.values import concealed
 
 _SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "replace": ("!", "red"), "delete": ("-", "red"),
           "adopt": ("=", "cyan")}  # fmt: skip
 _LONGEST = 100
+_MOST_DELETED = 6  # lines: what a resource was says enough, and nobody compares it with anything
 
 
 def show(plan: Plan, format: str) -> None:
@@ -41,16 +43,23 @@ def _show_change(change: Change) -> None:
     )
     for note in change.notes:
         click.echo(f"    {note}")
-    for difference in change.differences:
-        click.echo(f"    {_line(difference)}")
+    shown = change.differences[:_MOST_DELETED] if isinstance(change, Delete) else change.differences
+    for difference in shown:
+        click.echo(f"    {_line(difference, change)}")
+    if rest := len(change.differences) - len(shown):
+        click.echo(f"    and {rest} more")
 
 
-def _line(difference: Difference) -> str:
+def _line(difference: Difference, change: Change) -> str:
     path, before, after = dotted(difference.path), _shown(difference.before), _shown(difference.after)
-    if difference.before is ABSENT:
+    if isinstance(change, Delete):
+        return f"{path}: {before}"
+    if isinstance(change, Create) and difference.before is ABSENT:
         return f"{path}: {after}"
-    place = f"  ({difference.place})" if difference.place else ""
-    return f"{path}: {before} -> {after}{place}"
+    # For which resource's sake a template was read is said in the line above.
+    place = f"  ({replace(difference.place, used_by='')})" if difference.place else ""
+    arrow = f"{click.style(before, fg='red')} -> {click.style(after, fg='green')}"
+    return f"{path}: {arrow}{click.style(place, dim=True)}"
 
 
 def _shown(value: Any) -> str:
