@@ -38,7 +38,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class StackSpec:
-    """Everything that the folders say for one environment, checked as far as files can be."""
+    """Everything that the folders say for one environment, checked as far as files can be.
+
+    ``unreadable`` are models whose files have mistakes, which have been reported.
+    """
 
     name: str
     environment: str
@@ -48,6 +51,7 @@ class StackSpec:
     moved: Mapping[Address, Address] = field(default_factory=dict)
     bundles: str | None = None
     commit: str | None = None
+    unreadable: frozenset[str] = frozenset()
 
 
 def in_order(needs: Mapping[Address, Iterable[Address]]) -> tuple[Address, ...]:

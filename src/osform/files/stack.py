@@ -299,22 +299,16 @@ def read_stack(
     models = load_models(root / "models")
     reader.problems += models.problems
     read = {address: reader.resource(address, path) for address, path in files.items()}
-    broken = {each.name for each in _folders(root / "models")} - models.by_name.keys()
-    resources = {
-        address: resource
-        for address, resource in read.items()
-        # A model that can't be read has been reported: that nothing is known of it would be the same once more.
-        if resource is not None and not (address.kind == "model" and resource.body.get("model") in broken)
-    }
     spec = StackSpec(
         stack.name,
         DEFAULT if environment is None else environment,
         _with_values(reader.variables or {}),
-        resources,
+        {address: resource for address, resource in read.items() if resource is not None},
         models.by_name,
         {Address.parse(old): Address.parse(new) for old, new in stack.moved.items()} if not reader.problems else {},
         stack.bundles,
         head(root, provision.name or ".", "templates", "models"),
+        frozenset({each.name for each in _folders(root / "models")} - models.by_name.keys()),
     )
     return spec, tuple(reader.problems)
 

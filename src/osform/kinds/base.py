@@ -28,13 +28,15 @@ class Finding:
 class Context:
     """What a body may depend on besides itself.
 
-    ``models`` are the packaged models by name. ``copies`` says for a pipeline's name under which names it is stored
-    for the physical indices that it serves. ``versions`` gives the number of an index's physical index.
+    ``models`` are the packaged models by name, ``unreadable`` those that are there with mistakes in their files.
+    ``copies`` says for a pipeline's name under which names it is stored for the physical indices that it serves.
+    ``versions`` gives the number of an index's physical index.
     """
 
     models: Mapping[str, PackagedModel] = field(default_factory=dict)
     copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from osform.core.address import Address
 from osform.core.diff import Difference, differences
 from osform.core.models import FORMATS, PRECISIONS, Bundle, ModelLock
 from osform.core.request import Request
-from osform.kinds import checks, ml
+from osform.kinds import checks, ml, settings
 from osform.kinds.base import (
     Body,
     Context,
@@ -51,14 +51,29 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     for key, words in (("format", FORMATS), ("precision", PRECISIONS)):
         value = body.get(key)
         if isinstance(value, str) and value not in words:
-            yield Finding((key,), f"{value!r}, expected {' or '.join(words)}")
+            yield Finding((key,), f"{value!r}, expected {' or '.join(words)}", "write one of these")
+    interface = body.get("interface")
+    for part, schema in interface.items() if isinstance(interface, dict) else ():
+        if not isinstance(schema, dict) and not _is_json(schema):
+            message = f"{checks.described(schema)}, expected a JSON schema"
+            yield Finding(("interface", part), message, "write it as a mapping, or as JSON in quotes")
     if isinstance(body.get("model"), str):
         yield from _check_lock(body, context)
+
+
+def _is_json(schema: Any) -> bool:
+    try:
+        json.loads(schema)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _check_lock(body: Body, context: Context) -> Iterator[Finding]:
     model = body["model"]
     packaged = context.models.get(model)
+    if model in context.unreadable:
+        return  # that nothing is known of it would be the same mistake once more
     if packaged is None:
         yield Finding(("model",), f"there is no models/{model}", checks.nearest(model, context.models))
     elif packaged.lock is None:
@@ -67,7 +82,9 @@ def _check_lock(body: Body, context: Context) -> Iterator[Finding]:
         there = ", ".join(f"{bundle.format} {bundle.precision}" for bundle in packaged.lock.bundles)
         asked = f"{body['format']} {body.get('precision', DEFAULT_PRECISION)}"
         yield Finding(
-            ("format",), f"{asked} of {model} was never exported; there is {there}", "see osform model export"
+            ("format",),
+            f"{asked} of {model} was never exported; there is {there}",
+            f"write one that is there, or export it: osform model export {model}",
         )
 
 
@@ -99,7 +116,7 @@ def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that pass through, as the server gives them back: a limit as text, an interface as JSON text."""
     kept = {key: fields[key] for key in sorted(KEPT) if fields.get(key) is not None}
     if isinstance(kept.get("rate_limiter"), dict):
-        kept["rate_limiter"] = {key: str(value) for key, value in kept["rate_limiter"].items()}
+        kept["rate_limiter"] = {key: settings.text(value) for key, value in kept["rate_limiter"].items()}
     if isinstance(kept.get("interface"), dict):
         kept["interface"] = {
             key: json.loads(value) if isinstance(value, str) else value for key, value in kept["interface"].items()
