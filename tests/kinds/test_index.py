@@ -222,3 +222,9 @@ def test_pipelines_that_are_named_plainly_are_needed() -> None:
 @pytest.mark.parametrize("settings", [None, 5, [], "x"])
 def test_settings_of_a_wrong_type_need_nothing(settings: Any) -> None:
     assert list(index.needs({"settings": settings})) == []
+
+
+def test_an_alias_that_somebody_else_put_on_the_index_is_no_concern_of_ours() -> None:
+    stored = {"images-v1": {"aliases": {"images": {}, "mine": {}, "theirs": {}}, "settings": {}, "mappings": {}}}
+    found = index.found([stored, None], {"images": Wanted({"index": "images-v1", "aliases": {"mine": {}}})})
+    assert found["images"].body["aliases"] == {"mine": {}}

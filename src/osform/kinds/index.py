@@ -116,7 +116,8 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
         if index not in stored:
             index = next(iter(sorted(behind)), None)
         if index is not None:
-            live[name] = Live(_body(name, index, stored[index]), {"index": index}, documents.get(index, 0))
+            ours = {name, *want.asked.get("aliases", {}), *want.recorded.get("aliases", {})}
+            live[name] = Live(_body(name, index, stored[index], ours), {"index": index}, documents.get(index, 0))
     return live
 
 
@@ -125,8 +126,9 @@ def _physical(want: Wanted) -> str | None:
     return str(index) if index else None
 
 
-def _body(name: str, index: str, stored: Mapping[str, Any]) -> Body:
-    aliases = dict(stored.get("aliases", {}))
+def _body(name: str, index: str, stored: Mapping[str, Any], ours: set[str]) -> Body:
+    # Aliases that others put on the index are theirs, and no concern of this resource.
+    aliases = {alias: options for alias, options in stored.get("aliases", {}).items() if alias in ours}
     body: dict[str, Any] = {"index": index}
     if aliases.pop(name, None) is not None:
         body["alias"] = name
