@@ -31,7 +31,7 @@ def search(
 ) -> Searched:
     """Find at most ``size`` documents for ``text``; fields, model and search pipeline are read from the cluster.
 
-    Without a ``mode``: hybrid where a ``pipeline`` is named, else semantic where there are vectors, else lexical. Raises
+    Without a ``mode``: hybrid where a ``pipeline`` is named, else semantic with vectors, else lexical. Raises
     InputError for a question that can't be asked of this alias, NotReady where the alias is missing or its model isn't
     deployed.
     """
