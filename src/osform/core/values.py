@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from osform.core.document import Path
+
+
+# What a Secret looks like where it is shown or stored.
+_FINGERPRINT = re.compile(r"secret .*\$\{env\.[^}]+\}.* #[0-9a-z]+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def veiled(value: Any, remembered: Any) -> Any:
         return {key: veiled(item, remembered.get(key)) for key, item in value.items()}
     if isinstance(value, list) and isinstance(remembered, list):
         return [veiled(item, old) for item, old in zip(value, [*remembered, *[None] * len(value)], strict=False)]
-    if isinstance(remembered, str) and remembered.startswith("secret ${") and value != remembered:
+    if isinstance(remembered, str) and _FINGERPRINT.fullmatch(remembered) and value != remembered:
         return "(not shown: another value than the secret)"
     return value
 

@@ -79,7 +79,9 @@ class Hands:
             Entry(
                 address,
                 "applying",
-                concealed(asked),
+                # Until the work is done, what was asked before stands beside what is asked now: whoever takes up an
+                # apply that was cut off has to know what is to go.
+                _beside(old.asked, concealed(asked)) if old else concealed(asked),
                 old.recorded if old else {},
                 {**wanted.ids, **(before.ids if before else {})},
                 survey.needs.get(address, ()),
@@ -103,7 +105,8 @@ class Hands:
         ids = self._do(entry, steps, survey.spec)
         live = self._read_back(address, replace(wanted, asked=body, ids=ids), survey)
         recorded = redacted(live.body, secrets_in(asked))
-        self.write(self.stamp(replace(entry, status="applied", recorded=recorded, ids={**ids, **live.ids})))
+        done = replace(entry, status="applied", asked=concealed(asked), recorded=recorded, ids={**ids, **live.ids})
+        self.write(self.stamp(done))
         return live
 
     def _refuse_losing(self, live: Live, address: Address) -> None:
@@ -207,6 +210,12 @@ class Hands:
         raise ReadBackMismatch(_lacking(address, lacking, survey), hint="run osform plan; the ledger has it unfinished")
 
 
+def _beside(before: Any, now: Any) -> Any:
+    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
+        return now
+    return {**before, **{key: _beside(before.get(key), value) for key, value in now.items()}}
+
+
 def _lacking(address: Address, lacking: Any, survey: Survey) -> str:
     resource = survey.spec.resources[address]
     asked = concealed(survey.asked(address))
@@ -216,5 +225,7 @@ def _lacking(address: Address, lacking: Any, survey: Survey) -> str:
         for part in difference.path:
             shown = shown[part]
         found = "nothing" if difference.after is ABSENT else repr(difference.after)
+        if secrets_in(survey.asked(address)) and isinstance(shown, str) and shown.startswith("secret "):
+            found = "something else"  # a piece of the secret, perhaps
         lines.append(f"  {resource.place(difference.path)} {dotted(difference.path)}: asked {shown!r}, stored {found}")
     return "\n".join(lines)
