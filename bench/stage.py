@@ -1,0 +1,97 @@
+"""A local cluster of bench's own, with a copy of this repository's stack applied to it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opensearchpy import OpenSearch
+
+from bench.harness import Say
+from bench.texts import ROOT
+from osform.cluster.client import Cluster
+from osform.core.events import Event, Note, Warned
+from osform.flows import local_cluster
+from osform.flows.stack import Stack
+
+NAME = "bench"
+PARTS = ("provision", "models", "templates")
+WORK = "indices:data/write/bulk*,cluster:admin/opensearch/ml/predict*"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the tracks play: a cluster, its processes, and ``folder``, which holds the copy of the stack."""
+
+    url: str
+    pids: tuple[int, ...]
+    version: str
+    folder: Path
+
+    @property
+    def provision(self) -> Path:
+        return self.folder / "provision"
+
+    @contextmanager
+    def index(self, like: str) -> Iterator[str]:
+        """A fresh alias with an empty index behind it, whose mapping and settings are those of another one."""
+        client = self.client()
+        [found] = client.indices.get(index=like, params={"flat_settings": "true"}).values()
+        index, alias = f"bench-v{time.time_ns()}", f"bench-{time.time_ns()}"
+        own = ("knn", "number_of_shards", "number_of_replicas", "default_pipeline", "search.default_pipeline")
+        settings = {f"index.{key}": found["settings"][f"index.{key}"] for key in own}
+        body = {"settings": settings, "mappings": found["mappings"], "aliases": {alias: {}}}
+        client.indices.create(index=index, body=body)
+        try:
+            yield alias
+        finally:
+            self.settle()
+            client.indices.delete(index=index)
+            client.close()
+
+    def settle(self, seconds: float = 300.0) -> None:
+        """Wait until the cluster does nothing more: a client that gave up waiting leaves it with work to do."""
+        client, deadline = self.client(), time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            nodes = client.tasks.list(params={"actions": WORK})["nodes"]
+            if not any(node["tasks"] for node in nodes.values()):
+                break
+            time.sleep(0.2)
+        client.close()
+
+    def client(self, **options: Any) -> OpenSearch:
+        """An opensearch-py client, with its own defaults where ``options`` say nothing."""
+        return OpenSearch(hosts=[self.url], **options)
+
+
+@contextmanager
+def staged(port: int, *, keep: bool, say: Say) -> Iterator[Stage]:
+    """A cluster with the stack on it; purged afterwards, even after an error, unless it is to be kept."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, Note | Warned):
+            say(event.text)
+
+    try:
+        status = local_cluster.up(NAME, local_cluster.Asked(port=port, single=False), report=report)
+        assert status.spec is not None
+        with tempfile.TemporaryDirectory(prefix="osform-bench-") as place:
+            for part in PARTS:
+                shutil.copytree(ROOT / part, Path(place) / part)
+            cluster = Cluster(status.spec.url)
+            Stack.load(Path(place) / "provision").apply(cluster, report=report).check()
+            version = str(cluster.ping()["version"]["number"])
+            cluster.close()
+            pids = tuple(node.pid for node in status.nodes if node.pid)
+            yield Stage(status.spec.url, pids, version, Path(place))
+    finally:
+        if keep:
+            say(f"the cluster stays: osform cluster down --purge --name {NAME} takes it away")
+        else:
+            local_cluster.down(NAME, purge=True, report=report)

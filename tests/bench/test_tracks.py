@@ -1,0 +1,73 @@
+"""The pure parts of the tracks, and that the command knows all of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.__main__ import main
+from bench.harness import DidNotFinish, Settings
+from bench.texts import Documents, histogram, sample
+from bench.tracks import TRACKS, startup
+from bench.tracks.base import Context
+from bench.tracks.ingest import _actions
+from bench.tracks.startup import command
+
+LINES = [json.dumps({"id": f"d{number}", "summary": f"text {number}"}) for number in range(20)]
+
+
+def test_the_same_seed_picks_the_same_documents() -> None:
+    assert sample(LINES, 5, seed=1) == sample(LINES, 5, seed=1)
+    assert sample(LINES, 5, seed=1).sha256 != sample(LINES, 5, seed=2).sha256
+
+
+def test_a_sample_is_never_more_than_there_is() -> None:
+    assert sorted(sample(LINES, 100, seed=1).lines) == sorted(LINES)
+
+
+def test_what_is_embedded_is_the_summary(tmp_path: Path) -> None:
+    documents = Documents(tuple(LINES[:2]))
+    assert documents.texts == ["text 0", "text 1"]
+    assert documents.write(tmp_path / "some.jsonl").read_text() == f"{LINES[0]}\n{LINES[1]}\n"
+
+
+def test_every_length_is_in_the_histogram_once() -> None:
+    shown = histogram([1, 16, 17, 64, 65, 129])
+    assert shown == "up to 16: 2, 17 to 32: 1, 33 to 64: 1, 65 to 128: 1, more: 1; median 40.5, 95 % up to 129"
+
+
+def test_peers_send_the_same_documents_with_ids_or_without(tmp_path: Path) -> None:
+    file = Documents(tuple(LINES[:1])).write(tmp_path / "some.jsonl")
+    document = {"id": "d0", "summary": "text 0"}
+    assert list(_actions("a", file, ids=True)) == [{"_index": "a", "_id": "d0", "_source": document}]
+    assert list(_actions("a", file, ids=False)) == [{"_index": "a", "_source": document}]
+
+
+def test_a_command_that_fails_has_no_time() -> None:
+    with pytest.raises(DidNotFinish, match="status 3"):
+        command("ends badly", [sys.executable, "-c", "raise SystemExit(3)"]).run()
+
+
+def test_the_start_up_track_gives_a_figure_an_arm() -> None:
+    [table] = startup.run(Context(Settings(quick=True), lambda _line: None))
+    assert [series.arm for series in table.series] == ["osform --help", startup.PEER, "python -c pass"]
+    assert all(series.median and not series.failures for series in table.series)
+
+
+def test_the_help_names_every_track() -> None:
+    shown = CliRunner().invoke(main, ["--help"]).output
+    assert all(name in shown and track.ABOUT in shown for name, track in TRACKS.items())
+
+
+def test_an_unknown_track_is_refused() -> None:
+    assert CliRunner().invoke(main, ["nothing"]).exit_code == 2
+
+
+def test_the_output_says_when_it_is_not_worth_quoting() -> None:
+    told = CliRunner().invoke(main, ["start-up", "--quick"])
+    assert told.exit_code == 0, told.output
+    assert "not worth quoting: this was a quick run" in told.stdout
