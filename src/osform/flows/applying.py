@@ -61,7 +61,7 @@ class Outcome:
         lines += [f"{address}: not tried, since it needs what failed" for address in self.skipped]
         done = ", ".join(str(applied.change.address) for applied in self.applied) or "nothing"
         lines.append(f"done: {done}")
-        hints = [error.hint for error in self.failed.values() if error.hint]
+        hints = [error.hint for error in self.failed.values() if error.hint] or ["mend that"]
         raise ApplyFailed("\n".join(lines), hint="; ".join(dict.fromkeys([*hints, "then osform apply again"])))
 
 
