@@ -180,7 +180,7 @@ def test_a_model_with_mistakes_is_told_beside_a_resource_with_mistakes(stack: Pa
 
 
 @given(trees())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("name", ["stack.yaml", "environments/default.yaml", "index/images.yaml", "model/minilm.yaml"])
 def test_any_tree_in_any_file_is_a_stack_or_a_list_of_mistakes(stack: Path, name: str, tree: Any) -> None:
     (stack / "provision" / name).write_text(json.dumps(tree), encoding="utf-8")

@@ -23,7 +23,7 @@ class MemoryCluster(Cluster):
     """
 
     def __init__(self) -> None:
-        self.url = "memory"
+        self.url, self.timeout = "memory", 1.0
         self.documents: dict[str, Json] = {}
         self.settings: Json = {"persistent": {}, "transient": {}}
         self.pipelines: dict[str, dict[str, Json]] = {"_ingest": {}, "_search": {}}

@@ -47,7 +47,7 @@ def loaded(folder: Path, **environ: str) -> Stack:
 
 @pytest.mark.parametrize("name", FILES)
 @given(body=BODIES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 def test_any_body_is_checked_and_rendered_or_refused_with_words(folder: Path, name: str, body: Any) -> None:
     path = folder / "provision" / name
     good = path.read_text()
