@@ -225,6 +225,6 @@ def test_settings_of_a_wrong_type_need_nothing(settings: Any) -> None:
 
 
 def test_an_alias_that_somebody_else_put_on_the_index_is_no_concern_of_ours() -> None:
-    stored = {"images-v1": {"aliases": {"images": {}, "mine": {}, "theirs": {}}, "settings": {}, "mappings": {}}}
+    stored: Any = {"images-v1": {"aliases": {"images": {}, "mine": {}, "theirs": {}}, "settings": {}, "mappings": {}}}
     found = index.found([stored, None], {"images": Wanted({"index": "images-v1", "aliases": {"mine": {}}})})
     assert found["images"].body["aliases"] == {"mine": {}}

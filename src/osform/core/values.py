@@ -10,7 +10,6 @@ from typing import Any
 
 from osform.core.document import Path
 
-
 # What a Secret looks like where it is shown or stored.
 _FINGERPRINT = re.compile(r"secret .*\$\{env\.[^}]+\}.* #[0-9a-z]+", re.DOTALL)
 
