@@ -91,18 +91,29 @@ def watch(pids: Iterable[int], proc: Path = PROC, clock: Callable[[], float] = t
 Watch = Callable[[], Callable[[], float | None]]
 
 
+def cpu_seconds(pids: Iterable[int], proc: Path = PROC) -> float | None:
+    """Seconds of processor time that some processes have had so far; None without Linux's /proc.
+
+    It says what work costs even where other programs take their share of the processors, and time says little.
+    """
+    try:
+        return sum(_ticks(proc / str(pid) / "stat") for pid in pids) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def _elsewhere(pids: Iterable[int], proc: Path) -> float | None:
     """Seconds of processor time that others have had since the start of the machine; None without Linux's /proc."""
     try:
         fields = (proc / "stat").read_text().splitlines()[0].split()[1:]
         # user, nice, system, then irq, softirq, steal; idle and iowait are not work, and guests are in user already.
         busy = sum(int(fields[place]) for place in (0, 1, 2, 5, 6, 7))
-        own = sum(_ticks(proc / str(pid) / "stat") for pid in pids)
     except (OSError, IndexError, ValueError):
         return None
+    named = cpu_seconds(pids, proc)
     times = os.times()
     mine = times.user + times.system + times.children_user + times.children_system
-    return (busy - own) / os.sysconf("SC_CLK_TCK") - mine
+    return None if named is None else busy / os.sysconf("SC_CLK_TCK") - named - mine
 
 
 def _ticks(stat: Path) -> int:

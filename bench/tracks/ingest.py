@@ -21,6 +21,7 @@ from opensearchpy.helpers import BulkIndexError, parallel_bulk, streaming_bulk
 
 from bench import texts
 from bench.harness import Arm, DidNotFinish, Sample, Table
+from bench.machine import cpu_seconds
 from bench.stage import Stage
 from bench.tracks.base import Context
 from bench.tracks.models import packaged, tokens_of
@@ -73,15 +74,18 @@ def _arm(stage: Stage, load: Load, file: Path, count: int) -> Callable[[], Sampl
 def once(stage: Stage, load: Load, file: Path, count: int) -> Sample:
     """Load ``count`` documents into a fresh index, and check that all of them are there with their vectors."""
     with stage.index(LIKE) as alias:
-        begun, cpu = time.perf_counter(), time.process_time()
+        before, cpu, begun = cpu_seconds(stage.pids), time.process_time(), time.perf_counter()
         try:
             load(stage, alias, file)
         except (OpenSearchException, BulkIndexError, OsformError) as error:
             seconds = time.perf_counter() - begun
             raise DidNotFinish(f"{type(error).__name__} after {seconds:.0f} s") from error
-        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        seconds, cpu, after = time.perf_counter() - begun, time.process_time() - cpu, cpu_seconds(stage.pids)
         check(stage.client(), alias, count)
-    return Sample(count / seconds, {"client ms/document": cpu * 1000 / count})
+    extra = {"client CPU ms/document": cpu * 1000 / count}
+    if before is not None and after is not None:
+        extra["server CPU ms/document"] = (after - before) * 1000 / count
+    return Sample(count / seconds, extra)
 
 
 def check(client: OpenSearch, alias: str, count: int) -> None:

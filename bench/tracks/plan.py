@@ -90,18 +90,20 @@ def _plan(url: str, provision: Path) -> tuple[float, list[Request]]:
 
 
 def _planned(url: str, provision: Path) -> Sample:
-    begun = time.perf_counter()
+    cpu, begun = time.process_time(), time.perf_counter()
     read, sent = _plan(url, provision)
-    return Sample(_since(begun), {"requests": len(sent), "ms for the files": read * 1000})
+    taken = _since(begun)
+    return Sample(taken, {"requests": len(sent), "files ms": read * 1000, "CPU ms": (time.process_time() - cpu) * 1000})
 
 
 def _peer(url: str, read: Callable[[OpenSearch], object]) -> Sample:
-    begun = time.perf_counter()
+    cpu, begun = time.process_time(), time.perf_counter()
     client = OpenSearch(hosts=[url], transport_class=Counting)
     read(client)
     client.close()
     assert isinstance(client.transport, Counting)
-    return Sample(_since(begun), {"requests": client.transport.requests})
+    taken = _since(begun)
+    return Sample(taken, {"requests": client.transport.requests, "CPU ms": (time.process_time() - cpu) * 1000})
 
 
 def _replay(client: OpenSearch, requests: list[Request]) -> None:
