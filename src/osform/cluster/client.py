@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from opensearchpy import OpenSearch, Urllib3HttpConnection
 from opensearchpy.exceptions import ConnectionError as NoConnection
@@ -55,7 +56,7 @@ class Cluster:
             )
         except NoConnection as error:
             raise Unreachable(
-                f"{self.url} gave no answer to {request}: {error.error}: {error.info}",
+                f"{without_password(self.url)} gave no answer to {request}: {error.info}",
                 hint="is the cluster up? osform cluster status; another one: --cluster URL",
             ) from error
         except TransportError as error:
@@ -71,6 +72,14 @@ class Cluster:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}"))
 
 
 def _failed(request: Request, error: TransportError) -> RequestFailed:
