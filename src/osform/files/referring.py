@@ -22,9 +22,14 @@ class Known:
     addresses: frozenset[Address]
 
 
-def mistakes(document: Document, value: Any, path: Path, known: Known) -> Iterator[Problem]:
-    """Every reference in ``value``, which stands at ``path`` of the document, that leads nowhere."""
-    for inner, ref in references(value):
+def mistakes(
+    document: Document, value: Any, path: Path, known: Known, passed: frozenset[str] = frozenset()
+) -> Iterator[Problem]:
+    """Every reference in ``value``, which stands at ``path`` of the document, that leads nowhere.
+
+    ``passed`` are first words of what is the server's own.
+    """
+    for inner, ref in references(value, passed):
         found = _mistake(ref, _at(value, inner), known)
         if found is not None:
             yield document.problem((*path, *inner), *found)

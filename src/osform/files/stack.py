@@ -225,7 +225,7 @@ class _Reader:
         self._check_keys(address, document, body)
         if len(self.problems) > before:
             return None
-        self.problems += mistakes(document, body, (), self._known)
+        self.problems += mistakes(document, body, (), self._known, KINDS[address.kind].PASSED)
         return Resource(address, body, document, str(path), options.protect)
 
     @property
@@ -234,13 +234,14 @@ class _Reader:
 
     def _rendered(self, address: Address, options: _Options, use: Document) -> Document | None:
         assert options.template is not None
-        found = list(mistakes(use, options.values, ("osform", "values"), self._known))
+        passed = KINDS[address.kind].PASSED
+        found = list(mistakes(use, options.values, ("osform", "values"), self._known, passed))
         self.problems += found
         if found or self.variables is None:  # without variables, half of what a template says would be echoes of that
             return None
         given = {"name": address.name, "kind": address.kind, "var": escaped(_with_values(self.variables))}
         try:
-            values = {key: _filled(value, self.variables) for key, value in options.values.items()}
+            values = {key: _filled(value, self.variables, passed) for key, value in options.values.items()}
             rendered = self.templates.render(options.template, values, given, use)
         except SpecError as error:
             self.problems += error.problems
@@ -267,19 +268,19 @@ def _with_values(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in variables.items() if value is not None}
 
 
-def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+def _filled(value: Any, variables: Mapping[str, Any], passed: frozenset[str]) -> Any:
     """A value for a template, its variables in place; other references and ``$${`` stay for the rendered text."""
     if isinstance(value, dict):
-        return {key: _filled(item, variables) for key, item in value.items()}
+        return {key: _filled(item, variables, passed) for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, variables) for item in value]
+        return [_filled(item, variables, passed) for item in value]
     if not isinstance(value, str) or "${" not in value:
         return value
     pieces = [
         escaped(variables[piece.name] if isinstance(piece, VarRef) else piece)
         if isinstance(piece, str | VarRef)
         else str(piece)
-        for piece in parse(value)
+        for piece in parse(value, passed)
     ]
     return pieces[0] if len(pieces) == 1 else "".join(map(str, pieces))
 

@@ -77,14 +77,16 @@ def _order(spec: StackSpec) -> tuple[tuple[Address, ...], list[Problem]]:
 def _cycle(resource: Resource, cycle: list[Address]) -> Problem:
     way = " -> ".join(str(address) for address in cycle)
     to_next = (
-        path for path, ref in references(resource.body) if isinstance(ref, OutputRef) and ref.address == cycle[1]
+        path
+        for path, ref in references(resource.body, KINDS[resource.address.kind].PASSED)
+        if isinstance(ref, OutputRef) and ref.address == cycle[1]
     )
     return resource.problem(next(to_next, ()), f"a cycle of references: {way}", "one of them must do without the next")
 
 
 def _unset_secrets(spec: StackSpec, environ: Mapping[str, str]) -> Iterator[Problem]:
     for resource in spec.resources.values():
-        for path, ref in references(resource.body):
+        for path, ref in references(resource.body, KINDS[resource.address.kind].PASSED):
             if not isinstance(ref, EnvRef):
                 continue
             value = environ.get(ref.name, "")

@@ -23,11 +23,14 @@ def needs_of(spec: StackSpec) -> dict[Address, tuple[Address, ...]]:
     settings = [address for address in spec.resources if address.kind == "cluster_settings"]
     needs: dict[Address, tuple[Address, ...]] = {}
     for address, resource in spec.resources.items():
-        found = {ref.address for _, ref in references(resource.body) if isinstance(ref, OutputRef)}
+        kind = KINDS[address.kind]
+        found = {ref.address for _, ref in references(resource.body, kind.PASSED) if isinstance(ref, OutputRef)}
         plain = resolve(
-            resource.body, lambda ref: spec.variables.get(ref.name) if isinstance(ref, VarRef) else str(ref)
+            resource.body,
+            lambda ref: spec.variables.get(ref.name) if isinstance(ref, VarRef) else str(ref),
+            kind.PASSED,
         )
-        found |= set(KINDS[address.kind].needs(plain))
+        found |= set(kind.needs(plain))
         found |= set(settings) if address.kind != "cluster_settings" else set()
         needs[address] = tuple(sorted(found & spec.resources.keys()))
     return needs
@@ -53,7 +56,7 @@ class Resolver:
 
     def body(self, resource: Resource) -> dict[str, Any]:
         """The body with variables, secrets and known outputs in place; the rest is Unknown."""
-        found = resolve(resource.body, self._look_up)
+        found = resolve(resource.body, self._look_up, KINDS[resource.address.kind].PASSED)
         assert isinstance(found, dict)
         return found
 

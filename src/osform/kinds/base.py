@@ -128,6 +128,8 @@ class Kind(Protocol):
     """The keys that a body may have at its top."""
     OUTPUTS: frozenset[str]
     """What ``${kind/name.output}`` may name."""
+    PASSED: frozenset[str]
+    """First words of a ``${word.x}`` that are the server's own and pass through as text."""
     EVENTUAL: bool
     """Whether the kind is read through a search, which sees a write a moment later."""
 

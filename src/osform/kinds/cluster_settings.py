@@ -15,6 +15,7 @@ from osform.kinds.settings import flat
 KIND = "cluster_settings"
 KEYS = frozenset({"persistent", "transient"})
 OUTPUTS: frozenset[str] = frozenset()
+PASSED: frozenset[str] = frozenset()
 EVENTUAL = False
 
 

@@ -16,6 +16,7 @@ from osform.kinds.settings import flat
 KIND = "index"
 KEYS = frozenset({"settings", "mappings", "aliases"})
 OUTPUTS = frozenset({"name"})
+PASSED: frozenset[str] = frozenset()
 EVENTUAL = False
 
 _STATIC = frozenset({

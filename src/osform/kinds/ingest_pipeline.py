@@ -14,6 +14,7 @@ from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wa
 KIND = "ingest_pipeline"
 KEYS = frozenset({"description", "processors", "on_failure", "version"})
 OUTPUTS = frozenset({"name"})
+PASSED: frozenset[str] = frozenset()
 EVENTUAL = False
 BASE = "/_ingest/pipeline"
 

@@ -31,6 +31,7 @@ KEPT = frozenset({"name", "description", "rate_limiter", "is_enabled", "interfac
 """Fields of the register API that pass through, and that can be changed afterwards."""
 KEYS = KEPT | {"model", "format", "precision", "group"}
 OUTPUTS = frozenset({"model_id", "dimension", "max_length", "space_type", "sha256"})
+PASSED: frozenset[str] = frozenset()
 EVENTUAL = True
 DEFAULT_PRECISION = "fp32"
 

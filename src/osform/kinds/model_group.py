@@ -14,6 +14,7 @@ from osform.kinds.base import Body, Context, CreateGroup, Finding, Last, Live, R
 KIND = "model_group"
 KEYS = frozenset({"name", "description", "access_mode", "backend_roles", "add_all_backend_roles"})
 OUTPUTS = frozenset({"model_group_id"})
+PASSED: frozenset[str] = frozenset()
 EVENTUAL = True
 
 

@@ -15,6 +15,7 @@ KIND = "search_pipeline"
 _LISTS = ("request_processors", "response_processors", "phase_results_processors")
 KEYS = frozenset({"description", "version", *_LISTS})
 OUTPUTS = frozenset({"name"})
+PASSED: frozenset[str] = frozenset()
 EVENTUAL = False
 BASE = "/_search/pipeline"
 
