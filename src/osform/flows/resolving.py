@@ -96,4 +96,5 @@ def context_of(spec: StackSpec, versions: Mapping[str, int]) -> Context:
         if pipeline is not None and pipelines.embeds(pipeline.body):
             copy = physical(str(name), versions.get(address.name, 1))
             copies[str(name)] = tuple(sorted({*copies.get(str(name), ()), copy}))
-    return Context(spec.models, copies, versions, spec.unreadable)
+    indices = frozenset(address.name for address in spec.resources if address.kind == "index")
+    return Context(spec.models, copies, versions, spec.unreadable, indices)

@@ -5,7 +5,18 @@ A new kind is a module that satisfies ``base.Kind``, one line in ``KINDS``, its 
 
 from collections.abc import Mapping
 
-from osform.kinds import cluster_settings, index, ingest_pipeline, model, model_group, search_pipeline
+from osform.kinds import (
+    alias,
+    cluster_settings,
+    component_template,
+    index,
+    index_template,
+    ingest_pipeline,
+    model,
+    model_group,
+    search_pipeline,
+    stored_script,
+)
 from osform.kinds.base import Kind
 
 # In the order in which kinds are made where no reference says otherwise: settings come before what they allow.
@@ -15,7 +26,11 @@ KINDS: Mapping[str, Kind] = {
     "model": model,
     "ingest_pipeline": ingest_pipeline,
     "search_pipeline": search_pipeline,
+    "stored_script": stored_script,
+    "component_template": component_template,
+    "index_template": index_template,
     "index": index,
+    "alias": alias,
 }
 
 __all__ = ["KINDS", "Kind"]

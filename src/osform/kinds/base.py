@@ -30,13 +30,14 @@ class Context:
 
     ``models`` are the packaged models by name, ``unreadable`` those that are there with mistakes in their files.
     ``copies`` says for a pipeline's name under which names it is stored for the physical indices that it serves.
-    ``versions`` gives the number of an index's physical index.
+    ``versions`` gives the number of an index's physical index, ``indices`` the names of all index resources.
     """
 
     models: Mapping[str, PackagedModel] = field(default_factory=dict)
     copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
     unreadable: frozenset[str] = frozenset()
+    indices: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

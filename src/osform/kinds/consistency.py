@@ -31,9 +31,17 @@ def check(
 def _clash(address: Address, bodies: Mapping[Address, Body]) -> Iterator[Finding]:
     # images-v1 is what osform itself calls the index behind the alias images, and a pipeline's copy likewise.
     name = re.fullmatch(r"(.+)-v[0-9]+", address.name)
-    other = Address(address.kind, name[1]) if name else None
-    if address.kind in ("index", "ingest_pipeline") and other in bodies:
+    versioned = {"index": "index", "alias": "index", "ingest_pipeline": "ingest_pipeline"}.get(address.kind)
+    other = Address(versioned, name[1]) if name and versioned else None
+    if other in bodies:
         yield Finding((), f"{address.name!r} is a name that osform gives to a version of {other}", "rename the file")
+    if address.kind == "alias" and Address("index", address.name) in bodies:
+        yield Finding((), f"index/{address.name} is an alias of this name itself", "rename one of the two files")
+    aliases = bodies[address].get("aliases") if address.kind == "index" else None
+    for alias in aliases if isinstance(aliases, dict) else ():
+        if Address("alias", alias) in bodies:
+            hint = f"leave it out here: alias/{alias} says which indices it is on"
+            yield Finding(("aliases", alias), f"alias/{alias} is a resource of its own", hint)
 
 
 def _index(mapping: Body, pipeline: Body, name: str, known: Mapping[Address, Mapping[str, Any]]) -> Iterator[Finding]:

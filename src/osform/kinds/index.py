@@ -9,9 +9,9 @@ from urllib.parse import quote
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences
 from osform.core.request import Request
-from osform.kinds import checks, mappings
+from osform.kinds import alias_options, checks, mappings
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
-from osform.kinds.settings import flat
+from osform.kinds.settings import flat, pipelines
 
 KIND = "index"
 KEYS = frozenset({"settings", "mappings", "aliases"})
@@ -50,8 +50,7 @@ def _check_aliases(name: str, aliases: Any) -> Iterator[Finding]:
         if alias == name:
             hint = "leave it out: the index is always behind this alias"
             yield Finding(("aliases", alias), f"{name!r} is the resource's own name", hint)
-        if options is not None and not isinstance(options, dict):
-            yield Finding(("aliases", alias), *checks.otherwise(options, dict))
+        yield from alias_options.check(options, ("aliases", alias))
 
 
 def expand(name: str, body: Body, context: Context) -> Body:
@@ -61,7 +60,7 @@ def expand(name: str, body: Body, context: Context) -> Body:
     for key in ("index.default_pipeline", "index.final_pipeline"):
         if isinstance(settings.get(key), str) and settings[key] in context.copies:
             settings[key] = physical(settings[key], version)
-    aliases = {alias: options or {} for alias, options in body.get("aliases", {}).items()}
+    aliases = {alias: alias_options.normal(options) for alias, options in body.get("aliases", {}).items()}
     expanded: dict[str, Any] = {"index": physical(name, version), "alias": name, "settings": settings}
     if aliases:
         expanded["aliases"] = aliases
@@ -75,14 +74,7 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
 
 def needs(body: Body) -> Iterator[Address]:
     """Pipelines that the settings name plainly."""
-    settings = flat(body.get("settings", {}), "index.")
-    for key, kind in (
-        ("index.default_pipeline", "ingest_pipeline"),
-        ("index.final_pipeline", "ingest_pipeline"),
-        ("index.search.default_pipeline", "search_pipeline"),
-    ):
-        if isinstance(settings.get(key), str):
-            yield Address(kind, settings[key])
+    yield from pipelines(flat(body.get("settings", {}), "index."))
 
 
 def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from osform.core.address import Address
+
+_PIPELINES = (
+    ("index.default_pipeline", "ingest_pipeline"),
+    ("index.final_pipeline", "ingest_pipeline"),
+    ("index.search.default_pipeline", "search_pipeline"),
+)
 
 
 def flat(settings: Any, prefix: str = "") -> dict[str, Any]:
@@ -27,3 +35,10 @@ def text(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
+
+
+def pipelines(settings: Mapping[str, Any]) -> Iterator[Address]:
+    """The pipelines that flat settings of an index name."""
+    for key, kind in _PIPELINES:
+        if isinstance(settings.get(key), str):
+            yield Address(kind, settings[key])
