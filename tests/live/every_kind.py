@@ -35,7 +35,9 @@ CASES = (
         "cluster_settings/NAME",
         "persistent:\n  cluster.routing.allocation.node_concurrent_recoveries: 3\n  search.max_buckets: 60000\n",
         (
-            Edit("recoveries: 3", "recoveries: 4", ("persistent.cluster.routing.allocation.node_concurrent_recoveries",)),
+            Edit("recoveries: 3", "recoveries: 4", (
+                "persistent.cluster.routing.allocation.node_concurrent_recoveries",
+            )),
             Edit("  search.max_buckets: 60000\n", "", ("persistent.search.max_buckets",)),
         ),
     ),

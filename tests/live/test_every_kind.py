@@ -87,9 +87,9 @@ def test_each_kind_from_its_first_apply_to_its_removal(files: Files, case: Case)
     assert change.action == "delete"
     files.apply()
     assert files.plan().empty
-    address = Address.parse(case.address.replace("NAME", files.name))
-    if address.kind != "cluster_settings":  # whose keys nobody asks for any more
-        assert Eyes(files.cluster).look({address: Wanted({})}) == {}
+    removed = Address.parse(case.address.replace("NAME", files.name))
+    if removed.kind != "cluster_settings":  # whose keys nobody asks for any more
+        assert Eyes(files.cluster).look({removed: Wanted({})}) == {}
 
 
 def test_every_kind_is_taken_through_its_life() -> None:
