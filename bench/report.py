@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,11 @@ def as_text(table: Table) -> str:
         f"  ratio: how many times as fast as {table.reference}, the median over rounds; {table.better} is better"
     )
     lines += [f"  {note}" for note in table.notes]
-    lines += [f"  {series.arm} did not finish: {reason}" for series in table.series for reason in series.failures]
+    lines += [
+        f"  {series.arm} did not finish in {times} of {len(series.samples)} rounds: {reason}"
+        for series in table.series
+        for reason, times in Counter(series.failures).items()
+    ]
     return "\n".join(lines)
 
 
@@ -89,4 +94,5 @@ def figure(value: float | None) -> str:
     """A figure with three or four digits; a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.4g}"
+    whole = float(value).is_integer() or abs(value) >= 1000
+    return f"{value:,.0f}" if whole else f"{value:.1f}" if abs(value) >= 10 else f"{value:.4g}"
