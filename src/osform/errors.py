@@ -9,6 +9,8 @@
     │   ├── RequestFailed       an answer with an error: status, type and reason
     │   ├── TaskFailed          a server task (registration, deployment) ended badly
     │   ├── NotReady            the cluster lacks what the work needs, e.g. an ML node
+    │   ├── LockHeld            somebody else is changing the cluster, since when and until when
+    │   ├── LockLost            the lock is not ours any more, so nothing more is sent
     │   ├── ReadBackMismatch    the server acknowledged something and stored something else
     │   └── PredictionMismatch  a deployed model answers otherwise than its export did
     ├── PlanRefused             the plan can't or mustn't be carried out
@@ -125,6 +127,14 @@ class TaskFailed(ClusterError):
 
 class NotReady(ClusterError):
     """The cluster can't do the work as it is: no ML node, a setting that is off, a missing plugin."""
+
+
+class LockHeld(ClusterError):
+    """Somebody else holds the cluster's lock. The message says who, since when and until when."""
+
+
+class LockLost(ClusterError):
+    """The lock is not held any more: its lease is over, or somebody took it. Nothing more is sent."""
 
 
 class ReadBackMismatch(ClusterError):

@@ -16,6 +16,7 @@ COMMANDS = {
     "render": ("osform.cli.stack:render", "The bodies as they would be sent."),
     "plan": ("osform.cli.stack:plan", "What apply would do, and why."),
     "apply": ("osform.cli.stack:apply", "The plan, then do it."),
+    "unlock": ("osform.cli.lock:unlock", "Show who holds the cluster's lock, and break a dead one."),
     "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
     "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),
     "search": ("osform.cli.data:search", "Search an alias: lexical, semantic or hybrid."),

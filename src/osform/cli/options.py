@@ -37,14 +37,27 @@ def format_option(*more: str) -> Callable[[Command], Command]:
 
 @contextmanager
 def connected(cluster_url: str | None) -> Iterator[Cluster]:
-    """The cluster that the options and the environment name. Raises InputError where none does."""
+    """The cluster that the options and the environment name. Raises InputError where none does.
+
+    ``OSFORM_TIMEOUT`` is the most that one request may take, in seconds.
+    """
     from osform.cluster.client import Cluster
 
-    cluster = Cluster(_resolved(cluster_url))
+    cluster = Cluster(_resolved(cluster_url), timeout=_timeout(os.environ.get("OSFORM_TIMEOUT", "60")))
     try:
         yield cluster
     finally:
         cluster.close()
+
+
+def _timeout(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"OSFORM_TIMEOUT={text}: expected a number of seconds", hint="OSFORM_TIMEOUT=60")
+    return seconds
 
 
 def _resolved(cluster_url: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from osform.cli.console import reporting
+from osform.cli.lock import asked, lock_options
 from osform.cli.options import cluster_option, connected, format_option
 from osform.errors import InputError
 
@@ -128,6 +128,12 @@ def plan(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--expect", metavar="CHECKSUM", help="Carry out only the plan that has this checksum.")
 @click.option("--force", is_flag=True, help="Release the brake on deletions.")
+@click.option(
+    "--events",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also append what happens to this file, as JSON, a line an event.",
+)
+@lock_options
 def apply(
     provision: Path,
     environment: str | None,
@@ -137,9 +143,14 @@ def apply(
     yes: bool,
     expect: str | None,
     force: bool,
+    events: Path | None,
+    lock_timeout: float,
+    lease: float,
 ) -> None:
-    """Show the plan, then carry it out."""
+    """Show the plan, then carry it out. With --format json, what happens is told on stderr as JSON, a line an event."""
+    from osform.cli.events import logging
     from osform.cli.plans import show
+    from osform.flows.applying import Outcome
 
     stack = loaded(provision, environment, variables)
     with connected(cluster_url) as cluster:
@@ -148,13 +159,16 @@ def apply(
             show(made, format)
         if not made.empty and not yes and expect is None:
             _ask()
-        with reporting() as report:
-            outcome = stack.apply(cluster, expect=expect or made.checksum, force=force, report=report)
+        if made.empty and expect in (None, made.checksum):
+            outcome = Outcome(made.stack)
+        else:
+            with logging(format, events) as report:
+                lock, expect = asked(lock_timeout, lease), expect or made.checksum
+                outcome = stack.apply(cluster, expect=expect, force=force, lock=lock, report=report)
     if format == "json":
         click.echo(json.dumps(outcome.to_json(), indent=2))
     elif outcome.applied:
-        seconds = sum(applied.seconds for applied in outcome.applied)
-        click.echo(f"applied {len(outcome.applied)} of {len(made.changes)} changes in {seconds:.1f} s")
+        click.echo(f"applied {len(outcome.applied)} of {len(made.changes)} changes in {outcome.seconds:.1f} s")
     outcome.check()
 
 

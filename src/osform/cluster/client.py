@@ -26,8 +26,8 @@ class _Quiet(Urllib3HttpConnection):
 class Cluster:
     """A connection to one cluster.
 
-    ``timeout`` is in seconds, for one request. Nothing is retried here: whoever sends a request knows whether it may
-    be sent twice.
+    ``timeout`` is the most that one request may take, in seconds. Nothing is retried here: whoever sends a request
+    knows whether it may be sent twice.
     """
 
     def __init__(self, url: str, *, timeout: float = 60.0) -> None:
@@ -52,7 +52,7 @@ class Cluster:
                 params=dict(request.params),
                 body=request.body,
                 headers=headers,
-                timeout=timeout or self.timeout,
+                timeout=min(timeout or self.timeout, self.timeout),
             )
         except NoConnection as error:
             raise Unreachable(

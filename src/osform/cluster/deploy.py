@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from osform.cluster.client import Cluster
@@ -53,6 +53,8 @@ def deploy(
     cluster: Cluster,
     model_id: str,
     *,
+    task_id: str | None = None,
+    remember: Callable[[str], None] = lambda _task_id: None,
     report: Report = silent,
     deadline_seconds: float = 600.0,
     clock: Clock = time.monotonic,
@@ -61,22 +63,27 @@ def deploy(
     """Load a model on every node that may run it, and return those nodes.
 
     A model that all of them hold already is a success at once. A deployment that failed on some nodes or got stuck is
-    undone and tried once more. Raises NotReady where there is no node to run it, also when the last one vanishes on
-    the way; TaskFailed with each node's reason; RequestFailed and Unreachable.
+    undone and tried once more. ``task_id`` is what a journal says of an interrupted run's deployment, which is waited
+    for; ``remember`` is called with the id of a new one as soon as it is known.
+
+    Raises NotReady where there is no node to run it, also when the last one vanishes on the way; TaskFailed with each
+    node's reason; RequestFailed and Unreachable.
     Source: https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/deploy-model/
     """
     patience = Patience.of(deadline_seconds, clock, sleep)
     task = f"deploying model {model_id}"
     report(Begun(task))
     require_ml_node(cluster, deadline_seconds=min(20.0, deadline_seconds), clock=clock, sleep=sleep)
+    if task_id and persist_if_there(cluster, ml.task(task_id), patience) is not None:
+        _follow(cluster, task_id, patience.within(deadline_seconds / 4))
     _let_finish(cluster, model_id, patience.within(deadline_seconds / 4))
     done = _everywhere(cluster, model_id, patience)
     if not done:
-        reason = _attempt(cluster, model_id, patience.within(patience.left / 2))
+        reason = _attempt(cluster, model_id, remember, patience.within(patience.left / 2))
         if reason and _worth_another(reason) and not patience.over:
             report(Warned(f"model {model_id}: {reason}; undeploying it and trying once more"))
             undeploy(cluster, model_id, deadline_seconds=min(60.0, patience.left), clock=clock, sleep=sleep)
-            reason = _attempt(cluster, model_id, patience)
+            reason = _attempt(cluster, model_id, remember, patience)
         if reason:
             raise TaskFailed(f"model {model_id} could not be deployed: {reason}", hint=_hint(reason, model_id))
         done = _everywhere(cluster, model_id, patience)
@@ -126,7 +133,7 @@ def _everywhere(cluster: Cluster, model_id: str, patience: Patience) -> tuple[No
     return eligible if model and model.get("model_state") == "DEPLOYED" else ()
 
 
-def _attempt(cluster: Cluster, model_id: str, patience: Patience) -> str:
+def _attempt(cluster: Cluster, model_id: str, remember: Callable[[str], None], patience: Patience) -> str:
     """One deployment, followed to its end; returns why it failed, or nothing where every node has the model."""
     try:
         started = persist(cluster, ml.deploy(model_id), patience)
@@ -136,10 +143,17 @@ def _attempt(cluster: Cluster, model_id: str, patience: Patience) -> str:
         raise RequestFailed(
             error.request, error.status, error.type, error.reason, hint=_hint(error.reason, model_id)
         ) from error
+    remember(str(started["task_id"]))
+    task = _follow(cluster, str(started["task_id"]), patience)
+    return task if isinstance(task, str) else _outcome(cluster, model_id, task, patience)
+
+
+def _follow(cluster: Cluster, task_id: str, patience: Patience) -> dict[str, Any] | str:
+    """A deployment's task at its end, or as it is when the time is up; words where its nodes have left the cluster."""
     task: dict[str, Any] = {}
     attempt = 0
     while not patience.over:
-        task = persist_if_there(cluster, ml.task(str(started["task_id"])), patience) or {}
+        task = persist_if_there(cluster, ml.task(task_id), patience) or {}
         if task.get("state") not in (None, "CREATED", "RUNNING"):
             break
         gone = _vanished(cluster, task.get("worker_node", ()), patience) if attempt % 5 == 4 else ""
@@ -147,7 +161,7 @@ def _attempt(cluster: Cluster, model_id: str, patience: Patience) -> str:
             return gone
         patience.pause(attempt, longest=1)
         attempt += 1
-    return _outcome(cluster, model_id, task, patience)
+    return task
 
 
 def _outcome(cluster: Cluster, model_id: str, task: dict[str, Any], patience: Patience) -> str:

@@ -1,26 +1,32 @@
 """The ledger: a hidden index on the cluster that remembers what each stack asked, and what was stored.
 
-One document a resource, ``<stack>/<environment>/<kind>/<name>``, and one with the salt for fingerprints of secrets.
-Bodies are stored without being indexed, so that no body can upset the ledger's own mapping.
+One document a resource, ``<stack>/<environment>/<kind>/<name>``, one with the salt for fingerprints of secrets, and the
+lock (``osform.cluster.lock``). Bodies are stored without being indexed, so that no body can upset the ledger's own
+mapping.
+
+An entry is written with the lock's fencing number as its version (``external_gte``): the server refuses the write of a
+run that lost the lock once the next one has written that entry, and the same write sent twice is harmless.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from osform.cluster.client import Cluster
-from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.cluster.lock import INDEX
+from osform.cluster.retry import Clock, Patience, Sleep, passes, persist, persist_if_there
 from osform.core.address import Address
 from osform.core.request import Request
 from osform.core.state import Entry, State
-from osform.errors import ClusterError, RequestFailed
+from osform.errors import ClusterError, LockLost, RequestFailed, Unreachable
 
-INDEX = "osform-ledger"
+__all__ = ["INDEX", "MOST", "Ledger"]
+
 MOST = 10_000  # documents that one search returns; beyond it the ledger would have to be paged
 
 _KEYWORDS = ("type", "stack", "environment", "kind", "name", "status", "applied_by", "commit", "key", "needs")
@@ -31,7 +37,7 @@ _MAPPING = {
         **{field: {"type": "keyword"} for field in _KEYWORDS},
         "applied_at": {"type": "date"},
         "protect": {"type": "boolean"},
-        **{field: {"type": "object", "enabled": False} for field in ("asked", "recorded", "ids")},
+        **{field: {"type": "object", "enabled": False} for field in ("asked", "recorded", "ids", "lock")},
     },
 }
 _SETTINGS = {"index.hidden": "true", "index.number_of_shards": "1", "index.auto_expand_replicas": "0-1"}
@@ -44,6 +50,8 @@ class Ledger:
     cluster: Cluster
     stack: str
     environment: str
+    fence: int | None = None
+    """The lock's number, without which nothing is safe to write while others may be at work."""
     seconds: float = 60.0
     """How long one read or write may take, retries included."""
     clock: Clock = time.monotonic
@@ -56,7 +64,8 @@ class Ledger:
 
     def read(self) -> State:
         """Everything that the ledger says; an empty State where there is none."""
-        body = {"query": {"match_all": {}}, "size": MOST, "sort": ["_doc"]}
+        query = {"terms": {"type": ["entry", "key"]}}
+        body = {"query": query, "size": MOST, "sort": ["_doc"]}
         request = Request("POST", f"/{INDEX}/_search", body, {"ignore_unavailable": "true"})
         answer = persist_if_there(self.cluster, request, self.patience)
         hits = answer["hits"]["hits"] if answer else []
@@ -76,29 +85,86 @@ class Ledger:
                 owners[address] = f"{source['stack']} ({source['environment']})"
         return State(entries, owners, key)
 
-    def open(self) -> str:
-        """Make the ledger where there is none, and return the salt for fingerprints."""
+    def prepare(self) -> None:
+        """Make the ledger where there is none, and bring an older one's mapping up to date."""
         create = Request("PUT", f"/{INDEX}", {"settings": _SETTINGS, "mappings": _MAPPING})
         try:
             persist(self.cluster, create, self.patience)
         except RequestFailed as error:
             if error.type != "resource_already_exists_exception":
                 raise
-        key = Request("GET", f"/{INDEX}/_doc/key")
-        stored = persist_if_there(self.cluster, key, self.patience)
-        if stored is None:
-            document = {"type": "key", "key": secrets.token_hex(16)}
+            persist(self.cluster, Request("PUT", f"/{INDEX}/_mapping", _MAPPING), self.patience)
+
+    def salt(self) -> str:
+        """The salt for fingerprints, made where there is none; the ledger must be there."""
+        read = Request("GET", f"/{INDEX}/_doc/key")
+        document = {"type": "key", "key": secrets.token_hex(16)}
+        create = Request("PUT", f"/{INDEX}/_doc/key", document, {"refresh": "true", "op_type": "create"})
+        patience, attempt = self.patience, 0
+        while (stored := persist_if_there(self.cluster, read, patience)) is None:
             try:
-                self.cluster.send(self._put("key", document, {"op_type": "create"}))
-            except RequestFailed as error:
-                if error.status != 409:  # somebody else was first, and theirs is the one that counts
+                self.cluster.send(create, timeout=patience.timeout(15))
+            except (Unreachable, RequestFailed) as error:
+                # A conflict means that somebody else was first, and theirs is the one that counts.
+                if not passes(error) or patience.over:
                     raise
-            stored = persist(self.cluster, key, self.patience)
+                patience.pause(attempt)
+                attempt += 1
         return str(stored["_source"]["key"])
 
     def write(self, entry: Entry) -> None:
-        """Store an entry in place of the one that was there."""
-        document = {
+        """Store an entry in place of the one that was there. Raises what ``change`` raises."""
+        self.change([entry])
+
+    def forget(self, address: Address) -> None:
+        """Take an entry out of the ledger. Raises what ``change`` raises."""
+        self.change([address])
+
+    def change(self, items: Sequence[Entry | Address]) -> None:
+        """Store entries and forget addresses, all in one request.
+
+        Raises LockLost where a later run has written one of them, RequestFailed and Unreachable.
+        """
+        left, patience, attempt = list(items), self.patience, 0
+        while left:
+            body = "".join(json.dumps(line) + "\n" for item in left for line in self._lines(item))
+            bulk = Request("POST", f"/{INDEX}/_bulk", body, {"refresh": "true"})
+            answer = persist(self.cluster, bulk, patience)
+            left = [
+                item for item, result in zip(left, answer["items"], strict=True) if not self._done(result, patience)
+            ]
+            if left:
+                patience.pause(attempt)
+                attempt += 1
+
+    def _lines(self, item: Entry | Address) -> Iterable[Mapping[str, Any]]:
+        address = item.address if isinstance(item, Entry) else item
+        header: dict[str, Any] = {"_id": self._id(address)}
+        if self.fence is not None:
+            header |= {"version": self.fence, "version_type": "external_gte"}
+        if isinstance(item, Address):
+            return [{"delete": header}]
+        return [{"index": header}, self._document(item)]
+
+    def _done(self, result: Mapping[str, Any], patience: Patience) -> bool:
+        """Whether one line of a _bulk has been carried out; False where it may be sent again."""
+        ((_, answer),) = result.items()
+        status, error = int(answer["status"]), answer.get("error") or {}
+        if status < 300 or (status == 404 and not error):
+            return True
+        name = f"POST /{INDEX}/_bulk {answer.get('_id')}"
+        if status == 409:
+            raise LockLost(
+                f"{name}: a later run has written this entry of the ledger; nothing more was sent",
+                hint="osform plan shows what is left to do, osform apply goes on from there",
+            )
+        failed = RequestFailed(name, status, str(error.get("type")), str(error.get("reason")))
+        if not passes(failed) or patience.over:
+            raise failed
+        return False
+
+    def _document(self, entry: Entry) -> Mapping[str, Any]:
+        return {
             "type": "entry",
             "stack": self.stack,
             "environment": self.environment,
@@ -114,19 +180,9 @@ class Ledger:
             "applied_at": entry.applied_at,
             "commit": entry.commit,
         }
-        persist(self.cluster, self._put(self._id(entry.address), document, {}), self.patience)
-
-    def forget(self, address: Address) -> None:
-        """Take an entry out of the ledger."""
-        path = f"/{INDEX}/_doc/{quote(self._id(address), safe='')}"
-        persist_if_there(self.cluster, Request("DELETE", path, params={"refresh": "true"}), self.patience)
 
     def _id(self, address: Address) -> str:
         return f"{self.stack}/{self.environment}/{address}"
-
-    def _put(self, identifier: str, document: Mapping[str, Any], params: Mapping[str, str]) -> Request:
-        path = f"/{INDEX}/_doc/{quote(identifier, safe='')}"
-        return Request("PUT", path, dict(document), {"refresh": "true", **params})
 
 
 def _entry(source: Mapping[str, Any]) -> Entry:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,24 @@ class Ended:
     task: str
 
 
-Event = Note | Warned | Begun | Advanced | Ended
+ChangeStatus = Literal["begun", "done", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """How a change of a plan goes: ``begun``, then ``done`` or ``failed``; or ``skipped``, never having begun.
+
+    ``seconds`` is how long it took, ``message`` why it failed or was skipped.
+    """
+
+    address: str
+    action: str
+    status: ChangeStatus
+    seconds: float = 0.0
+    message: str = ""
+
+
+Event = Note | Warned | Begun | Advanced | Ended | Changed
 Report = Callable[[Event], None]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,17 @@ from osform.cluster.client import Cluster
 from osform.cluster.ledger import Ledger
 from osform.cluster.retry import Clock, Sleep
 from osform.core.address import Address
-from osform.core.events import Advanced, Begun, Ended, Event, Note, Report, Warned
+from osform.core.events import Advanced, Begun, Changed, ChangeStatus, Ended, Event, Note, Report, Warned
 from osform.core.plan import Change, Create, Delete, Plan
 from osform.core.state import Entry
 from osform.core.values import Secret, scrubbed, secrets_in
-from osform.errors import ApplyFailed, OsformError, PlanRefused, RequestFailed
+from osform.errors import ApplyFailed, LockLost, OsformError, PlanRefused, RequestFailed
 from osform.flows.carrying_out import Hands
 from osform.flows.looking import Eyes
 from osform.flows.planning import Survey
+from osform.flows.together import Together
 from osform.kinds import mappings
+from osform.kinds.base import Live
 
 # Where fewer resources than this are known, one deletion is a large part of them and says nothing.
 _BRAKED_FROM = 10
@@ -42,12 +46,17 @@ class Applied:
 
 @dataclass
 class Outcome:
-    """What an apply did: changes made, errors by address, and what was not tried because of them."""
+    """What an apply did: changes made, errors by address, and what was not tried because of them.
+
+    ``seconds`` is how long all of it took; ``stopped`` says why nothing more could be tried, where that was so.
+    """
 
     stack: str
     applied: list[Applied] = field(default_factory=list)
     failed: dict[Address, OsformError] = field(default_factory=dict)
     skipped: list[Address] = field(default_factory=list)
+    seconds: float = 0.0
+    stopped: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The outcome for programs."""
@@ -58,16 +67,24 @@ class Outcome:
         if not self.failed:
             return
         lines = [f"{address}: {error.message}" for address, error in self.failed.items()]
-        lines += [f"{address}: not tried, since it needs what failed" for address in self.skipped]
+        lines += [f"{address}: {self.reason_to_skip}" for address in self.skipped]
         done = ", ".join(str(applied.change.address) for applied in self.applied) or "nothing"
         lines.append(f"done: {done}")
         hints = [error.hint for error in self.failed.values() if error.hint] or ["mend that"]
         raise ApplyFailed("\n".join(lines), hint="; ".join(dict.fromkeys([*hints, "then osform apply again"])))
 
+    @property
+    def reason_to_skip(self) -> str:
+        """Why changes were not tried."""
+        return "not tried, since the lock is lost" if self.stopped else "not tried, since it needs what failed"
+
 
 @dataclass(frozen=True)
 class Applier:
-    """Carries out plans on one cluster. ``bundle`` finds a model's zip by model name and hash."""
+    """Carries out plans on one cluster. ``bundle`` finds a model's zip by model name and hash.
+
+    ``workers`` is how many changes are made at a time.
+    """
 
     cluster: Cluster
     ledger: Ledger
@@ -76,6 +93,7 @@ class Applier:
     report: Report
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
+    workers: int = 8
 
     def apply(self, plan: Plan, survey: Survey, *, force: bool = False) -> Outcome:
         """Carry out a plan that was made from this survey.
@@ -86,49 +104,28 @@ class Applier:
         if plan.empty:
             return outcome
         self._refuse_dangers(plan, survey, force)
-        survey.state = replace(survey.state, key=self.ledger.open())
+        survey.state = replace(survey.state, key=self.ledger.salt())
         secrets = tuple(secret for change in plan.changes for secret in secrets_in(change.asked))
+        report = _one_at_a_time(lambda event: self.report(_without(event, secrets)))
         hands = Hands(
             self.cluster,
-            self.ledger.write,
-            self.ledger.forget,
+            Together(self._write),
             self.bundle,
             self.stamp,
-            lambda event: self.report(_without(event, secrets)),
+            report,
             self.clock,
             self.sleep,
         )
-        self.report(Begun("applying", len(plan.changes), "changes"))
-        for number, change in enumerate(plan.changes):
-            self._one(change, survey, hands, outcome, secrets)
-            self.report(Advanced("applying", number + 1))
-        self.report(Ended("applying"))
+        started = self.clock()
+        report(Begun("applying", len(plan.changes), "changes"))
+        _Run(plan, survey, hands, outcome, secrets, self.workers).run()
+        report(Ended("applying"))
+        outcome.seconds = self.clock() - started
         return outcome
 
-    def _one(self, change: Change, survey: Survey, hands: Hands, outcome: Outcome, secrets: tuple[Secret, ...]) -> None:
-        blocked = {*outcome.failed, *outcome.skipped}
-        if self._needed(change, survey) & blocked:
-            outcome.skipped.append(change.address)
-            return
-        started = self.clock()
-        self.report(Note(f"{change.action} {change.address}"))
-        try:
-            live = hands.carry_out(change, survey)
-        except OsformError as error:
-            _scrub(error, secrets)
-            self.report(Warned(f"{change.address} failed: {error.message}"))
-            outcome.failed[change.address] = error
-            return
-        if live is not None:
-            survey.learn(change.address, live)
-        outcome.applied.append(Applied(change, self.clock() - started))
-
-    def _needed(self, change: Change, survey: Survey) -> set[Address]:
-        if not isinstance(change, Delete):
-            return set(survey.needs.get(change.address, ()))
-        # What a deletion waits for is the other way round: everything that still needs the resource goes first.
-        users = {address for address, entry in survey.state.entries.items() if change.address in entry.needs}
-        return users | {address for address, needs in survey.needs.items() if change.address in needs}
+    def _write(self, items: Sequence[Entry | Address]) -> Sequence[None]:
+        self.ledger.change(items)
+        return [None] * len(items)
 
     def _refuse_dangers(self, plan: Plan, survey: Survey, force: bool) -> None:
         deletions = [change.address for change in plan.changes if isinstance(change, Delete)]
@@ -177,8 +174,106 @@ class Applier:
             )
 
 
+@dataclass
+class _Run:
+    """One plan on its way: which changes wait, which are being made, and what became of the others."""
+
+    plan: Plan
+    survey: Survey
+    hands: Hands
+    outcome: Outcome
+    secrets: tuple[Secret, ...]
+    workers: int
+
+    def __post_init__(self) -> None:
+        self.waiting = {change.address: change for change in self.plan.changes}
+        self.running: dict[Future[tuple[Live | None, float]], Change] = {}
+
+    def run(self) -> None:
+        """Make every change as soon as what it needs is there, as many at a time as there are workers."""
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="osform-apply")
+        try:
+            while self.waiting or self.running:
+                self._start(pool)
+                done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._settle(self.running.pop(future), future)
+                settled = len(self.plan.changes) - len(self.waiting) - len(self.running)
+                self.hands.report(Advanced("applying", settled))
+        except BaseException:
+            # Somebody wants to stop. What is under way ends with its next request, once the lock is given back.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+    def _start(self, pool: ThreadPoolExecutor) -> None:
+        for address, change in list(self.waiting.items()):
+            if self.outcome.stopped or self._needed(change) & {*self.outcome.failed, *self.outcome.skipped}:
+                del self.waiting[address]
+                self.outcome.skipped.append(address)
+                self._tell(change, "skipped", message=self.outcome.reason_to_skip)
+            elif len(self.running) < self.workers and not self._waits(change):
+                del self.waiting[address]
+                self.running[pool.submit(self._make, change)] = change
+
+    def _waits(self, change: Change) -> bool:
+        unsettled = [each for each in (*self.waiting.values(), *self.running.values()) if each is not change]
+        if isinstance(change, Delete) and not all(isinstance(each, Delete) for each in unsettled):
+            return True  # deletions come last, whatever was not written down as a need
+        return bool(self._needed(change) & {each.address for each in unsettled})
+
+    def _needed(self, change: Change) -> set[Address]:
+        if not isinstance(change, Delete):
+            return set(self.survey.needs.get(change.address, ()))
+        # What a deletion waits for is the other way round: everything that still needs the resource goes first.
+        entries, needs = self.survey.state.entries, self.survey.needs
+        users = {address for address, entry in entries.items() if change.address in entry.needs}
+        return users | {address for address, needed in needs.items() if change.address in needed}
+
+    def _make(self, change: Change) -> tuple[Live | None, float]:
+        started = self.hands.clock()
+        self._tell(change, "begun")
+        self.hands.report(Note(f"{change.action} {change.address}"))
+        return self.hands.carry_out(change, self.survey), self.hands.clock() - started
+
+    def _settle(self, change: Change, future: Future[tuple[Live | None, float]]) -> None:
+        try:
+            live, seconds = future.result()
+        except OsformError as error:
+            _scrub(error, self.secrets)
+            self.hands.report(Warned(f"{change.address} failed: {error.message}"))
+            self._tell(change, "failed", message=error.message)
+            self.outcome.failed[change.address] = error
+            if isinstance(error, LockLost):
+                self.outcome.stopped = error.message
+            return
+        if live is not None:
+            self.survey.learn(change.address, live)
+        self.outcome.applied.append(Applied(change, seconds))
+        self._tell(change, "done", seconds)
+
+    def _tell(self, change: Change, status: ChangeStatus, seconds: float = 0.0, message: str = "") -> None:
+        self.hands.report(Changed(str(change.address), change.action, status, round(seconds, 3), message))
+
+
+def _one_at_a_time(report: Report) -> Report:
+    """A report that several threads may call, for one that expects a single caller."""
+    lock = threading.Lock()
+
+    def locked(event: Event) -> None:
+        with lock:
+            report(event)
+
+    return locked
+
+
 def _without(event: Event, secrets: tuple[Secret, ...]) -> Event:
-    return replace(event, text=scrubbed(event.text, secrets)) if isinstance(event, Note | Warned) else event
+    match event:
+        case Note(text) | Warned(text):
+            return replace(event, text=scrubbed(text, secrets))
+        case Changed(message=message):
+            return replace(event, message=scrubbed(message, secrets))
+    return event
 
 
 def _scrub(error: OsformError, secrets: tuple[Secret, ...]) -> None:

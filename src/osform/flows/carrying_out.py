@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from osform.cluster import deploy, models, predict, register
+from osform.cluster import deploy, groups, models, predict, register
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.core.address import Address
@@ -21,10 +22,11 @@ from osform.core.request import Request
 from osform.core.resource import StackSpec
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
-from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed, Unreachable
+from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed
 from osform.flows.looking import Eyes
 from osform.flows.planning import Survey
-from osform.kinds import KINDS, ml
+from osform.flows.together import Together
+from osform.kinds import KINDS
 from osform.kinds.base import (
     CreateGroup,
     DeployModel,
@@ -43,24 +45,32 @@ from osform.kinds.base import (
 _VISIBLE_SECONDS = 10.0
 # fp32 vectors from the same graph on another CPU, compared with half-precision records of the source's own.
 LEAST_COSINE = 0.9999
+# The journal's key of a deployment that is under way, beside the ids that stay.
+_DEPLOY_TASK = "deploy_task"
 
 
 @dataclass(frozen=True)
 class Hands:
     """Carries out changes on a cluster.
 
-    ``write`` stores an entry in the ledger, ``bundle`` finds the zip of a hash for a model of ``models/``, and
-    ``stamp`` gives who, when and from which commit, for the ledger.
+    ``journal`` stores an entry in the ledger, or takes an address out of it. ``bundle`` finds the zip of a hash for a
+    model of ``models/``, and ``stamp`` gives who, when and from which commit, for the ledger. Several threads may use
+    one pair of hands.
     """
 
     cluster: Cluster
-    write: Callable[[Entry], None]
-    forget: Callable[[Address], None]
+    journal: Callable[[Entry | Address], None]
     bundle: Callable[[str, str], Path]
     stamp: Callable[[Entry], Entry]
     report: Report
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
+    looking: Together[tuple[Address, Wanted], Live | None] = field(init=False)
+    deploying: threading.Lock = field(init=False, default_factory=threading.Lock)
+    """Held during a deployment: nodes load one model at a time, or run out of memory where each alone would fit."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "looking", Together(self._look))
 
     def carry_out(self, change: Change, survey: Survey) -> Live | None:
         """Make one change and return what is live now, None after a deletion.
@@ -88,7 +98,7 @@ class Hands:
                 survey.spec.resources[address].protect,
             )
         )
-        self.write(entry)
+        self.journal(entry)
         body = revealed(asked)
         match change:
             case Update():
@@ -102,11 +112,11 @@ class Hands:
                 steps = kind.create(address.name, body, wanted.ids)
             case _:
                 steps = kind.create(address.name, body, wanted.ids)
-        ids = self._do(entry, steps, survey.spec)
+        ids = self._do(entry, steps, survey.spec, again=old is not None)
         live = self._read_back(address, replace(wanted, asked=body, ids=ids), survey)
-        recorded = redacted(live.body, secrets_in(asked))
-        done = replace(entry, status="applied", asked=concealed(asked), recorded=recorded, ids={**ids, **live.ids})
-        self.write(self.stamp(done))
+        done = replace(entry, status="applied", asked=concealed(asked), recorded=redacted(live.body, secrets_in(asked)))
+        ids = {key: value for key, value in {**ids, **live.ids}.items() if key != _DEPLOY_TASK}
+        self.journal(self.stamp(replace(done, ids=ids)))
         return live
 
     def _refuse_losing(self, live: Live, address: Address) -> None:
@@ -119,7 +129,7 @@ class Hands:
         if live is not None:
             for step in KINDS[change.address.kind].delete(change.address.name, live):
                 self._remove(step)
-        self.forget(change.address)
+        self.journal(change.address)
 
     def _remove(self, step: Step) -> None:
         match step:
@@ -132,20 +142,20 @@ class Hands:
             case _:
                 raise AssertionError(f"{step} takes nothing away")
 
-    def _do(self, entry: Entry, steps: Sequence[Step], spec: StackSpec) -> Mapping[str, str]:
+    def _do(self, entry: Entry, steps: Sequence[Step], spec: StackSpec, *, again: bool) -> dict[str, str]:
         ids = dict(entry.ids)
 
         def remember(key: str, value: str) -> None:
             # The journal: an apply that is killed from here on finds the id again.
             ids[key] = value
-            self.write(replace(entry, ids=dict(ids)))
+            self.journal(replace(entry, ids=dict(ids)))
 
         for step in steps:
             match step:
                 case Send(request):
                     self._send(request)
                 case CreateGroup(request):
-                    remember("model_group_id", self._create_group(request))
+                    remember("model_group_id", groups.create(self.cluster, request, again=again, report=self.report))
                 case RegisterModel(meta, sha256, model):
                     register.register(
                         self.cluster,
@@ -156,8 +166,15 @@ class Hands:
                         report=self.report,
                     )
                 case DeployModel():
-                    self.report(Note(f"deploying {entry.address}"))
-                    deploy.deploy(self.cluster, ids["model_id"], report=self.report)
+                    with self.deploying:
+                        self.report(Note(f"deploying {entry.address}"))
+                        deploy.deploy(
+                            self.cluster,
+                            ids["model_id"],
+                            task_id=ids.get(_DEPLOY_TASK),
+                            remember=lambda task_id: remember(_DEPLOY_TASK, task_id),
+                            report=self.report,
+                        )
                 case ProbeModel(model):
                     self._probe(ids["model_id"], spec.models[model].lock)
         return ids
@@ -174,30 +191,20 @@ class Hands:
     def _patience(self, seconds: float) -> Patience:
         return Patience.of(seconds, self.clock, self.sleep)
 
-    def _create_group(self, request: Request) -> str:
-        # Not to be sent twice blindly: an answer that was lost may have been a success.
-        try:
-            return str(self.cluster.send(request)["model_group_id"])
-        except (Unreachable, RequestFailed) as error:
-            name = request.body["name"]
-            answer = persist_if_there(self.cluster, ml.groups_named(name), self._patience(30))
-            found = answer["hits"]["hits"] if answer else []
-            if not found:
-                raise
-            self.report(Note(f"the model group {name!r} was made although its answer was lost ({error})"))
-            return str(found[0]["_id"])
-
     def _probe(self, model_id: str, lock: ModelLock | None) -> None:
         probes = [(probe.text, probe.vector) for probe in lock.probes] if lock else []
         predict.probe(self.cluster, model_id, probes, least_cosine=LEAST_COSINE)
 
+    def _look(self, asked: Sequence[tuple[Address, Wanted]]) -> list[Live | None]:
+        found = Eyes(self.cluster, clock=self.clock, sleep=self.sleep).look(dict(asked))
+        return [found.get(address) for address, _ in asked]
+
     def _read_back(self, address: Address, wanted: Wanted, survey: Survey) -> Live:
         """What is stored now, once it holds every leaf that was asked."""
-        eyes = Eyes(self.cluster, clock=self.clock, sleep=self.sleep)
         patience = self._patience(_VISIBLE_SECONDS if KINDS[address.kind].EVENTUAL else 0.0)
         attempt = 0
         while True:
-            live = eyes.look({address: wanted}).get(address)
+            live = self.looking((address, wanted))
             lacking = missing(wanted.asked, live.body) if live else ()
             if live is not None and not lacking and "copies" not in live.body:
                 return live

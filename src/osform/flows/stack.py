@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from osform.files.stack import read_stack
 from osform.flows.applying import Applier, Outcome
 from osform.flows.checking import check, render
 from osform.flows.exporting import obtain_bundle
+from osform.flows.locking import DEFAULT, LockOptions, locked, user
 from osform.flows.looking import Eyes
 from osform.flows.planning import Survey, make_plan
 
@@ -64,29 +64,38 @@ class Stack:
         return make_plan(self._survey(cluster))
 
     def apply(
-        self, cluster: Cluster, *, expect: str | None = None, force: bool = False, report: Report = silent
+        self,
+        cluster: Cluster,
+        *,
+        expect: str | None = None,
+        force: bool = False,
+        lock: LockOptions = DEFAULT,
+        report: Report = silent,
     ) -> Outcome:
-        """Plan, then carry out that very plan.
+        """Plan, then carry out that very plan, under the cluster's lock.
 
         ``expect`` is the checksum of the plan that was reviewed: another one is refused. ``force`` releases the brake
-        on deletions. Raises what ``plan`` raises, NotReady without a node for models; what fails on the way is in the
-        outcome, whose ``check`` raises it.
+        on deletions. Raises what ``plan`` raises, LockHeld where somebody else is at work, NotReady without a node for
+        models; what fails on the way is in the outcome, whose ``check`` raises it.
         """
-        survey = self._survey(cluster)
-        plan = make_plan(survey)
-        if expect is not None and plan.checksum != expect:
-            raise PlanRefused(
-                f"the plan is {plan.checksum[:12]} now, expected {expect[:12]}: the files or the cluster have changed",
-                hint="look at the new plan: osform plan",
+        if expect is None and self.plan(cluster).empty:
+            return Outcome(self.spec.name)  # nothing to do: neither a lock nor a ledger is needed
+        with locked(self._ledger(cluster), lock, report) as ledger:
+            survey = self._survey(ledger.cluster)
+            plan = make_plan(survey)
+            if expect is not None and plan.checksum != expect:
+                raise PlanRefused(
+                    f"the plan is {plan.checksum[:12]} now, expected {expect[:12]}: the files or the cluster changed",
+                    hint="look at the new plan: osform plan",
+                )
+            applier = Applier(
+                ledger.cluster,
+                ledger,
+                lambda model, sha256: self._bundle(model, sha256, report),
+                self._stamp,
+                report,
             )
-        applier = Applier(
-            cluster,
-            self._ledger(cluster),
-            lambda model, sha256: self._bundle(model, sha256, report),
-            self._stamp,
-            report,
-        )
-        return applier.apply(plan, survey, force=force)
+            return applier.apply(plan, survey, force=force)
 
     def _survey(self, cluster: Cluster) -> Survey:
         cluster.ping()
@@ -110,13 +119,6 @@ class Stack:
         )
 
     def _stamp(self, entry: Entry) -> Entry:
-        who = f"{_user()}@{socket.gethostname()}"
+        who = f"{user()}@{socket.gethostname()}"
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return replace(entry, applied_by=who, applied_at=now, commit=self.spec.commit)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have a number only
-        return str(os.getuid())
