@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
+import threading
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +15,7 @@ from osform.errors import RequestFailed
 from osform.kinds.index import COUNTS
 
 Json = dict[str, Any]
+_ONE_AT_A_TIME = threading.RLock()  # applies send from several threads
 
 
 class MemoryCluster(Cluster):
@@ -38,6 +42,10 @@ class MemoryCluster(Cluster):
         return
 
     def send(self, request: Request, *, timeout: float | None = None) -> Any:
+        with _ONE_AT_A_TIME:
+            return self.take(request)
+
+    def take(self, request: Request) -> Any:
         words = [unquote(word) for word in request.path.strip("/").split("/")]
         if self.refuses in request.path and request.method != "GET":
             raise RequestFailed(str(request), 400, "parse_exception", f"can't parse {request.body}")
@@ -75,13 +83,31 @@ class MemoryCluster(Cluster):
                 return {"hits": {"hits": [{"_source": source} for source in self.documents.values()]}}
             case "PUT", ["_doc", identifier]:
                 self.documents[identifier] = body
+            case "POST", ["_bulk"]:
+                return {"items": list(self.bulk([json.loads(line) for line in body.splitlines()]))}
+            case "POST", ["_update", "lock"]:
+                return self.lock(body["script"]["params"])
+            case "PUT", ["_mapping"]:
+                return {}
             case "GET", ["_doc", identifier] if identifier in self.documents:
                 return {"_source": self.documents[identifier]}
-            case "DELETE", ["_doc", identifier]:
-                self.documents.pop(identifier)
             case _:
                 raise RequestFailed(str(request), 404, "not_found", "not found")
         return {}
+
+    def bulk(self, lines: list[Json]) -> Iterator[Json]:
+        rest = iter(lines)
+        for ((verb, header),) in (line.items() for line in rest):
+            if verb == "index":
+                self.documents[header["_id"]] = next(rest)
+            else:
+                self.documents.pop(header["_id"])
+            yield {verb: {"_id": header["_id"], "status": 200}}
+
+    def lock(self, params: Json) -> Any:
+        """The lock's scripts, where nobody else is there: taken, renewed, given back."""
+        taken = {**params.get("owner", {}), "since": 1, "until": 2, "fence": 1}
+        return {"result": "updated", "get": {"_source": {"lock": taken}}}
 
     def pipeline(self, request: Request, stored: dict[str, Json], names: list[str], body: Any) -> Any:
         match request.method, names:
