@@ -85,7 +85,8 @@ class Stack:
             plan = make_plan(survey)
             if expect is not None and plan.checksum != expect:
                 raise PlanRefused(
-                    f"the plan is {plan.checksum[:12]} now, expected {expect[:12]}: the files or the cluster have changed",
+                    f"the plan is {plan.checksum[:12]} now, expected {expect[:12]}: the files or the cluster have "
+                    "changed",
                     hint="look at the new plan: osform plan",
                 )
             applier = Applier(
