@@ -3,14 +3,14 @@
 ``import osform`` is cheap: neither torch nor an HTTP client is imported before it is used.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from osform.flows.stack import Stack
 
+    __version__: str
+
 __all__ = ["Stack", "__version__"]
-__version__ = version("osform")
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from osform.flows.stack import Stack
 
         return Stack
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("osform")
     raise AttributeError(f"module 'osform' has no attribute {name!r}")
