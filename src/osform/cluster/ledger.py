@@ -72,7 +72,7 @@ class Ledger:
         if len(hits) >= MOST:
             raise ClusterError(f"the ledger has more than {MOST:,} entries, which this version can't read")
         entries: dict[Address, Entry] = {}
-        owners: dict[Address, str] = {}
+        others: list[tuple[str, Entry]] = []
         key = None
         for source in (hit["_source"] for hit in hits):
             if source["type"] == "key":
@@ -81,9 +81,8 @@ class Ledger:
                 entry = _entry(source)
                 entries[entry.address] = entry
             else:
-                address = Address(source["kind"], source["name"])
-                owners[address] = f"{source['stack']} ({source['environment']})"
-        return State(entries, owners, key)
+                others.append((f"{source['stack']} ({source['environment']})", _entry(source)))
+        return State(entries, {entry.address: owner for owner, entry in others}, key, tuple(others))
 
     def prepare(self) -> None:
         """Make the ledger where there is none, and bring an older one's mapping up to date."""

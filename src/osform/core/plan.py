@@ -22,7 +22,8 @@ class Change:
     """One resource that will not stay as it is.
 
     ``asked`` is the whole body that is wanted, with Unknown leaves for what is known after apply, or None for a
-    deletion. ``notes`` are sentences for the reader.
+    deletion. ``notes`` are sentences for the reader. ``moved_from`` is the address that the ledger knows it by,
+    where it was renamed.
     """
 
     action: ClassVar[str]
@@ -33,6 +34,7 @@ class Change:
     asked: Mapping[str, Any] | None = None
     place: Place | None = None
     notes: tuple[str, ...] = ()
+    moved_from: Address | None = None
 
 
 class Create(Change):
@@ -60,7 +62,7 @@ class Delete(Change):
 
 
 class Adopt(Change):
-    """What is live already is taken over as it is."""
+    """What is live already is taken over; what differs from the files is changed in place, where it can be."""
 
     action = "adopt"
 
@@ -109,7 +111,7 @@ def _without_places(change: Change) -> dict[str, Any]:
 
 
 def _change(change: Change) -> dict[str, Any]:
-    return {
+    shown = {
         "address": str(change.address),
         "action": change.action,
         "reason": change.reason,
@@ -117,6 +119,7 @@ def _change(change: Change) -> dict[str, Any]:
         "differences": [_difference(difference) for difference in change.differences],
         "notes": list(change.notes),
     }
+    return shown | ({"moved_from": str(change.moved_from)} if change.moved_from else {})
 
 
 def _difference(difference: Difference) -> dict[str, Any]:

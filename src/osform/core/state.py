@@ -34,9 +34,10 @@ class State:
     """What the ledger says: the entries of this stack and environment, and who owns the rest.
 
     ``key`` salts the fingerprints of secrets; it is None while there is no ledger. ``owners`` names for each address
-    of another stack or environment ``stack (environment)``.
+    of another stack or environment ``stack (environment)``, and ``others`` are those entries, each with its owner.
     """
 
     entries: Mapping[Address, Entry] = field(default_factory=dict)
     owners: Mapping[Address, str] = field(default_factory=dict)
     key: str | None = None
+    others: tuple[tuple[str, Entry], ...] = ()

@@ -95,15 +95,15 @@ class Applier:
     sleep: Sleep = time.sleep
     workers: int = 8
 
-    def apply(self, plan: Plan, survey: Survey, *, force: bool = False) -> Outcome:
-        """Carry out a plan that was made from this survey.
+    def apply(self, plan: Plan, survey: Survey, *, force: bool = False, whole: bool = False) -> Outcome:
+        """Carry out a plan that was made from this survey; with ``whole``, deleting most of it is what was asked.
 
         Raises PlanRefused and NotReady before anything is written; what fails later is in the outcome.
         """
         outcome = Outcome(plan.stack)
         if plan.empty:
             return outcome
-        self._refuse_dangers(plan, survey, force)
+        self._refuse_dangers(plan, survey, force, whole)
         survey.state = replace(survey.state, key=self.ledger.salt())
         secrets = tuple(secret for change in plan.changes for secret in secrets_in(change.asked))
         report = _one_at_a_time(lambda event: self.report(_without(event, secrets)))
@@ -127,7 +127,7 @@ class Applier:
         self.ledger.change(items)
         return [None] * len(items)
 
-    def _refuse_dangers(self, plan: Plan, survey: Survey, force: bool) -> None:
+    def _refuse_dangers(self, plan: Plan, survey: Survey, force: bool, whole: bool) -> None:
         deletions = [change.address for change in plan.changes if isinstance(change, Delete)]
         protected = [address for address in deletions if survey.state.entries[address].protect]
         if protected:
@@ -136,7 +136,7 @@ class Applier:
                 hint="apply them once with osform.protect: false, then remove the files",
             )
         known = len(survey.state.entries)
-        if not force and known >= _BRAKED_FROM and len(deletions) > _MOST_DELETED * known:
+        if not (force or whole) and known >= _BRAKED_FROM and len(deletions) > _MOST_DELETED * known:
             raise PlanRefused(
                 f"{len(deletions)} of {known} resources would be deleted", hint="if that is meant: --force"
             )

@@ -17,7 +17,7 @@ from osform.core.diff import ABSENT, missing
 from osform.core.document import dotted
 from osform.core.events import Note, Report
 from osform.core.models import ModelLock
-from osform.core.plan import Change, Delete, Replace, Update
+from osform.core.plan import Adopt, Change, Delete, Replace, Update
 from osform.core.request import Request
 from osform.core.resource import StackSpec
 from osform.core.state import Entry
@@ -38,6 +38,7 @@ from osform.kinds.base import (
     RemoveModel,
     Send,
     Step,
+    UndeployModel,
     Wanted,
 )
 
@@ -104,6 +105,9 @@ class Hands:
             case Update():
                 assert before is not None, "an update is of what is live"
                 steps = kind.update(address.name, body, before, Last(old.asked, old.recorded) if old else Last())
+            case Adopt():
+                assert before is not None, "what is taken over is live"
+                steps = kind.update(address.name, body, before, Last()) if change.differences else ()
             case Replace():
                 assert before is not None, "a replacement is of what is live"
                 self._refuse_losing(before, address)
@@ -117,6 +121,8 @@ class Hands:
         done = replace(entry, status="applied", asked=concealed(asked), recorded=redacted(live.body, secrets_in(asked)))
         ids = {key: value for key, value in {**ids, **live.ids}.items() if key != _DEPLOY_TASK}
         self.journal(self.stamp(replace(done, ids=ids)))
+        if change.moved_from is not None:
+            self.journal(change.moved_from)
         return live
 
     def _refuse_losing(self, live: Live, address: Address) -> None:
@@ -175,6 +181,8 @@ class Hands:
                             remember=lambda task_id: remember(_DEPLOY_TASK, task_id),
                             report=self.report,
                         )
+                case UndeployModel():
+                    models.undeploy(self.cluster, ids["model_id"])
                 case ProbeModel(model):
                     self._probe(ids["model_id"], spec.models[model].lock)
         return ids

@@ -84,8 +84,11 @@ def fingerprint(value: str, key: str | None) -> str:
     return hashlib.scrypt(value.encode(), salt=key.encode(), n=2**14, r=8, p=1, dklen=8).hex()
 
 
-def context_of(spec: StackSpec, versions: Mapping[str, int]) -> Context:
-    """The models, the numbers of physical indices, and the copies of pipelines that embed which these indices need."""
+def context_of(spec: StackSpec, versions: Mapping[str, int], named: Mapping[str, str] | None = None) -> Context:
+    """The models, the numbers of physical indices, and the copies of pipelines that embed which these indices need.
+
+    ``named`` gives physical indices whose names are not ``<name>-v<N>``.
+    """
     names = {address: {"name": address.name} for address in spec.resources if address.kind == ingest_pipeline.KIND}
     resolver = Resolver(spec, names, {})
     copies: dict[str, tuple[str, ...]] = {}
@@ -97,4 +100,4 @@ def context_of(spec: StackSpec, versions: Mapping[str, int]) -> Context:
             copy = physical(str(name), versions.get(address.name, 1))
             copies[str(name)] = tuple(sorted({*copies.get(str(name), ()), copy}))
     indices = frozenset(address.name for address in spec.resources if address.kind == "index")
-    return Context(spec.models, copies, versions, spec.unreadable, indices)
+    return Context(spec.models, copies, versions, spec.unreadable, indices, named or {})

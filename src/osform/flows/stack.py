@@ -20,11 +20,14 @@ from osform.core.state import Entry
 from osform.errors import PlanRefused
 from osform.files import bundles
 from osform.files.stack import read_stack
+from osform.flows import removing
 from osform.flows.applying import Applier, Outcome
 from osform.flows.checking import check, render
+from osform.flows.drifting import Drift, ask_models, drifts
 from osform.flows.exporting import obtain_bundle
 from osform.flows.locking import DEFAULT, LockOptions, locked, user
 from osform.flows.looking import Eyes
+from osform.flows.owning import Adoption
 from osform.flows.planning import Survey, make_plan
 
 
@@ -56,12 +59,13 @@ class Stack:
         """The bodies as they would be sent to a cluster that has none of them; Unknown and Secret leaves stay."""
         return render(self.spec, self.environ)
 
-    def plan(self, cluster: Cluster) -> Plan:
+    def plan(self, cluster: Cluster, *, adoption: Adoption | None = None) -> Plan:
         """What apply would do. Reads the cluster, and changes nothing.
 
-        Raises PlanRefused for what is foreign or can't be done in place, Unreachable and RequestFailed.
+        ``adoption`` says which foreign resources may be taken over. Raises PlanRefused for other foreign ones and what
+        can't be done in place, Unreachable and RequestFailed.
         """
-        return make_plan(self._survey(cluster))
+        return self._planned(cluster, adoption)[1]
 
     def apply(
         self,
@@ -70,6 +74,7 @@ class Stack:
         expect: str | None = None,
         force: bool = False,
         lock: LockOptions = DEFAULT,
+        adoption: Adoption | None = None,
         report: Report = silent,
     ) -> Outcome:
         """Plan, then carry out that very plan, under the cluster's lock.
@@ -78,17 +83,17 @@ class Stack:
         on deletions. Raises what ``plan`` raises, LockHeld where somebody else is at work, NotReady without a node for
         models; what fails on the way is in the outcome, whose ``check`` raises it.
         """
-        if expect is None and self.plan(cluster).empty:
+        if expect is None and self.plan(cluster, adoption=adoption).empty:
             return Outcome(self.spec.name)  # nothing to do: neither a lock nor a ledger is needed
         with locked(self._ledger(cluster), lock, report) as ledger:
-            survey = self._survey(ledger.cluster)
-            plan = make_plan(survey)
+            survey, plan, used = self._planned(ledger.cluster, adoption)
             if expect is not None and plan.checksum != expect:
                 raise PlanRefused(
                     f"the plan is {plan.checksum[:12]} now, expected {expect[:12]}: the files or the cluster have "
                     "changed",
                     hint="look at the new plan: osform plan",
                 )
+            removing.refuse(used)
             applier = Applier(
                 ledger.cluster,
                 ledger,
@@ -96,11 +101,28 @@ class Stack:
                 self._stamp,
                 report,
             )
-            return applier.apply(plan, survey, force=force)
+            return applier.apply(plan, survey, force=force, whole=not self.spec.resources)
 
-    def _survey(self, cluster: Cluster) -> Survey:
+    def emptied(self) -> Stack:
+        """The stack without any resource: applying it takes away everything that this stack and environment made."""
+        return replace(self, spec=replace(self.spec, resources={}, moved={}))
+
+    def drift(self, cluster: Cluster) -> tuple[Drift, ...]:
+        """What changed on the cluster since the last apply; reads only. Raises Unreachable and RequestFailed."""
+        survey, wrong = self._survey(cluster)
+        return drifts(survey, wrong)
+
+    def _planned(self, cluster: Cluster, adoption: Adoption | None) -> tuple[Survey, Plan, tuple[removing.Use, ...]]:
+        survey, _ = self._survey(cluster, adoption)
+        plan = make_plan(survey)
+        used = removing.uses(plan, survey, Eyes(cluster))
+        return survey, removing.noted(plan, used), used
+
+    def _survey(self, cluster: Cluster, adoption: Adoption | None = None) -> tuple[Survey, dict[Address, str]]:
+        """One look at everything, and what was wrong with the answers of models."""
         cluster.ping()
-        return Survey.take(self.spec, self._ledger(cluster).read(), self.environ, Eyes(cluster))
+        survey = Survey.take(self.spec, self._ledger(cluster).read(), self.environ, Eyes(cluster), adoption)
+        return survey, ask_models(survey, cluster)
 
     def _ledger(self, cluster: Cluster) -> Ledger:
         return Ledger(cluster, self.spec.name, self.spec.environment)

@@ -14,7 +14,7 @@ from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import alias_options, checks
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
-from osform.kinds.index import physical
+from osform.kinds.index import behind
 
 KIND = "alias"
 KEYS = frozenset({"indices"})
@@ -79,8 +79,7 @@ def expand(name: str, body: Body, context: Context) -> Body:
     """The options by physical index."""
     indices: dict[str, Any] = {}
     for index, options in map(_item, body["indices"]):
-        behind = physical(index, context.versions.get(index, 1)) if index in context.indices else index
-        indices[behind] = alias_options.normal(options)
+        indices[behind(index, context) if index in context.indices else index] = alias_options.normal(options)
     return {"indices": indices}
 
 

@@ -30,7 +30,8 @@ class Context:
 
     ``models`` are the packaged models by name, ``unreadable`` those that are there with mistakes in their files.
     ``copies`` says for a pipeline's name under which names it is stored for the physical indices that it serves.
-    ``versions`` gives the number of an index's physical index, ``indices`` the names of all index resources.
+    ``versions`` gives the number of an index's physical index, 0 where it has none because somebody else named it;
+    ``physical`` its name, where that is not ``<name>-v<N>``; ``indices`` are the names of all index resources.
     """
 
     models: Mapping[str, PackagedModel] = field(default_factory=dict)
@@ -38,15 +39,21 @@ class Context:
     versions: Mapping[str, int] = field(default_factory=dict)
     unreadable: frozenset[str] = frozenset()
     indices: frozenset[str] = frozenset()
+    physical: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A resource to look up: what is asked, what was read back last time, the ids that the ledger remembers."""
+    """A resource to look up: what is asked, what was read back last time, the ids that the ledger remembers.
+
+    Where ``adopt`` is no None, a resource that the server knows by an id alone is looked for by what it is, among those
+    whose ids are not in ``adopt``, since they belong to others.
+    """
 
     asked: Body
     recorded: Body = field(default_factory=dict)
     ids: Mapping[str, str] = field(default_factory=dict)
+    adopt: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +68,13 @@ class Last:
 class Live:
     """A resource as it is on the cluster, in the shape of ``asked``, without volatile fields.
 
-    ``documents`` counts those of an index that a search sees.
+    ``documents`` counts those of an index that a search sees, ``nodes`` are the ids of those that serve a model.
     """
 
     body: Body
     ids: Mapping[str, str] = field(default_factory=dict)
     documents: int = 0
+    nodes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,11 @@ class DeployModel:
 
 
 @dataclass(frozen=True)
+class UndeployModel:
+    """Take the model off every node, and wait for that."""
+
+
+@dataclass(frozen=True)
 class ProbeModel:
     """Ask the deployed model for vectors, and compare them with those of the export."""
 
@@ -118,7 +131,7 @@ class RemoveGroup:
     group_id: str
 
 
-Step = RemoveModel | RemoveGroup | Send | CreateGroup | RegisterModel | DeployModel | ProbeModel
+Step = RemoveModel | RemoveGroup | Send | CreateGroup | RegisterModel | DeployModel | UndeployModel | ProbeModel
 
 
 class Kind(Protocol):

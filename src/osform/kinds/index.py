@@ -31,8 +31,13 @@ _LONGEST_NAMES = 3000
 
 
 def physical(name: str, version: int) -> str:
-    """The name of an index behind its alias."""
-    return f"{name}-v{version}"
+    """The name of an index behind its alias; number 0 is one under its plain name, which somebody else made."""
+    return f"{name}-v{version}" if version else name
+
+
+def behind(name: str, context: Context) -> str:
+    """The physical index of an index resource."""
+    return context.physical.get(name) or physical(name, context.versions.get(name, 1))
 
 
 def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
@@ -61,7 +66,9 @@ def expand(name: str, body: Body, context: Context) -> Body:
         if isinstance(settings.get(key), str) and settings[key] in context.copies:
             settings[key] = physical(settings[key], version)
     aliases = {alias: alias_options.normal(options) for alias, options in body.get("aliases", {}).items()}
-    expanded: dict[str, Any] = {"index": physical(name, version), "alias": name, "settings": settings}
+    index = behind(name, context)
+    alias = {"alias": name} if index != name else {}
+    expanded: dict[str, Any] = {"index": index, **alias, "settings": settings}
     if aliases:
         expanded["aliases"] = aliases
     return expanded | {"mappings": mappings.normal(body.get("mappings", {}))}
@@ -204,7 +211,7 @@ def _settings_to_put(asked: Body, live: Body, last: Last) -> dict[str, Any]:
 
 
 def _alias_actions(index: str, name: str, asked: Body, live: Body) -> list[dict[str, Any]]:
-    wanted = {name: {}, **asked.get("aliases", {})}
+    wanted = {**({name: {}} if asked.get("alias") else {}), **asked.get("aliases", {})}
     there = {**({name: {}} if live.get("alias") else {}), **live.get("aliases", {})}
     add = [{"add": {"index": index, "alias": a, **o}} for a, o in wanted.items() if there.get(a) != o]
     remove = [{"remove": {"index": index, "alias": a}} for a in there if a not in wanted]

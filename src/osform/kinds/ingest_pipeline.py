@@ -92,17 +92,22 @@ def remarks(changed: Sequence[Difference]) -> Sequence[str]:
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Put it under its own name and those of its copies."""
-    return pipelines.put(BASE, [name, *pipelines.copies(ids)], asked)
+    return pipelines.put(BASE, _names(name, ids), asked)
 
 
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Put it again, with its copies."""
-    return pipelines.put(BASE, [name, *pipelines.copies(live.ids)], asked)
+    return pipelines.put(BASE, _names(name, live.ids), asked)
 
 
 def delete(name: str, live: Live) -> Sequence[Step]:
     """Delete the copies and then the pipeline itself."""
-    return [Send(Request("DELETE", pipelines.path(BASE, each))) for each in (*pipelines.copies(live.ids), name)]
+    return [Send(Request("DELETE", pipelines.path(BASE, each))) for each in reversed(_names(name, live.ids))]
+
+
+def _names(name: str, ids: Mapping[str, str]) -> list[str]:
+    # An index that was adopted under its plain name is served by the pipeline's plain name: its copy is itself.
+    return list(dict.fromkeys([name, *pipelines.copies(ids)]))
 
 
 def outputs(name: str, live: Live) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from osform.kinds.base import (
     RemoveModel,
     Send,
     Step,
+    UndeployModel,
     Wanted,
 )
 
@@ -33,6 +35,10 @@ KEYS = KEPT | {"model", "format", "precision", "group"}
 OUTPUTS = frozenset({"model_id", "dimension", "max_length", "space_type", "sha256"})
 PASSED: frozenset[str] = frozenset()
 EVENTUAL = True
+ASTRAY = ("answers otherwise", "gives no answer")
+"""How ``deployed`` begins where nodes serve the model and what they serve is not what was exported."""
+# States after which all bytes are known to be there.
+_WHOLE = re.compile(r"UNDEPLOYED|PARTIALLY_DEPLOYED|on |answers otherwise|gives no answer")
 DEFAULT_PRECISION = "fp32"
 
 _FROM_THE_LOCK = (
@@ -42,6 +48,11 @@ _FROM_THE_LOCK = (
     "model_content_size_in_bytes",
     "model_config",
 )
+
+
+_IDENTITY = ("name", "model_group_id", "model_content_hash_value")
+MENDED = frozenset({"model_config"})
+"""What makes it another model when the files say so, and is put back when somebody changed it by hand."""
 
 
 def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
@@ -160,28 +171,44 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
     live: dict[str, Live] = {}
     for name, want in wanted.items():
         model_id = want.ids.get("model_id")
+        if model_id is None and want.adopt is not None:
+            model_id = _alike(want.asked, {key: models[key] for key in models if key not in want.adopt})
         if model_id is not None and model_id in models:
-            body = _body(models[model_id], serving.get(model_id, 0)) | {"model": want.asked.get("model")}
-            live[name] = Live(body, {"model_id": model_id})
+            nodes = serving.get(model_id, frozenset())
+            body = _body(models[model_id], bool(nodes)) | {"model": want.asked.get("model")}
+            live[name] = Live(body, {"model_id": model_id}, nodes=nodes)
     return live
 
 
-def _serving(profile: Any) -> dict[str, int]:
-    count: dict[str, int] = {}
-    for node in ((profile or {}).get("nodes") or {}).values():
+def _alike(asked: Body, models: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The id of the model with the same bytes, name and group; of several the deployed one, then the latest."""
+    keys = [key for key in _IDENTITY if key in asked]
+    same = [key for key in models if all(models[key].get(each) == asked[each] for each in keys)]
+    ranked = sorted(same, key=lambda key: (models[key].get("model_state") == "DEPLOYED", _number(models[key]), key))
+    return ranked[-1] if ranked else None
+
+
+def _number(source: Mapping[str, Any]) -> int:
+    version = str(source.get("model_version", ""))
+    return int(version) if version.isdigit() else 0
+
+
+def _serving(profile: Any) -> dict[str, frozenset[str]]:
+    nodes: dict[str, frozenset[str]] = {}
+    for node_id, node in ((profile or {}).get("nodes") or {}).items():
         for model_id, model in (node.get("models") or {}).items():
             if model.get("model_state") == "DEPLOYED":
-                count[model_id] = count.get(model_id, 0) + 1
-    return count
+                nodes[model_id] = nodes.get(model_id, frozenset()) | {node_id}
+    return nodes
 
 
-def _body(source: Mapping[str, Any], nodes: int) -> dict[str, Any]:
+def _body(source: Mapping[str, Any], served: bool) -> dict[str, Any]:
     body = _kept(source) | {key: source[key] for key in _FROM_THE_LOCK if source.get(key) is not None}
     body["function_name"] = source.get("algorithm")
     body["model_config"] = _config(source.get("model_config") or {})
     state = source.get("model_state")
     if state == "DEPLOYED":
-        body["deployed"] = True if nodes else "on no node"
+        body["deployed"] = True if served else "on no node"
     else:
         body["deployed"] = state
     return body
@@ -221,7 +248,13 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Set the fields that differ, go on with a cut-off upload, deploy where it isn't served, and ask it again."""
     register, *rest = create(name, asked, live.ids)
     fields = {key: asked[key] for key in sorted(KEPT & asked.keys()) if asked[key] != live.body.get(key)}
-    steps: list[Step] = [] if live.body["deployed"] is True else [register]
+    deployed = live.body["deployed"]
+    steps: list[Step] = [] if deployed is True or _WHOLE.match(str(deployed)) else [register]
+    if live.body.get("model_config") != asked["model_config"]:
+        fields["model_config"] = asked["model_config"]
+    if "model_config" in fields or str(deployed).startswith(ASTRAY):
+        # A node that has the model does not load it again, whatever else it is told.
+        steps.append(UndeployModel())
     if fields:
         steps.append(Send(ml.put_model(live.ids["model_id"], fields)))
     return steps + rest

@@ -1,0 +1,118 @@
+"""Drift: what changed on the cluster behind the files' back, in documents and at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from osform.cluster import predict
+from osform.cluster.client import Cluster
+from osform.core.address import Address
+from osform.core.diff import ABSENT, Difference
+from osform.core.document import dotted
+from osform.core.resource import in_order
+from osform.core.values import concealed
+from osform.errors import ClusterError, PredictionMismatch
+from osform.flows.carrying_out import LEAST_COSINE
+from osform.flows.planning import Survey, shown_live
+from osform.kinds import KINDS, model
+from osform.kinds.base import Live
+
+What = Literal[
+    "missing", "changed", "undeployed", "partly deployed", "not answering", "answers differently", "unfinished"
+]
+_ANSWER_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One resource that is not as it was left: what happened to it, and in what it differs."""
+
+    address: Address
+    what: What
+    differences: tuple[Difference, ...] = ()
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The drift for programs: ``before`` is what was read back after the last apply, ``after`` what is live."""
+        found = [
+            {"path": dotted(each.path), "before": _shown(each.before), "after": _shown(each.after)}
+            for each in self.differences
+        ]
+        return {"address": str(self.address), "drift": self.what, "detail": self.detail, "differences": found}
+
+
+def ask_models(survey: Survey, cluster: Cluster) -> dict[Address, str]:
+    """Ask each deployed model of ``models/`` for the vectors of its probes; the survey then knows who answers wrongly.
+
+    Returns what was wrong, by address. One request a model.
+    """
+    wrong: dict[Address, str] = {}
+    live = dict(survey.live)
+    for address, found in survey.live.items():
+        packaged = survey.spec.models.get(str(found.body.get("model"))) if address.kind == "model" else None
+        lock = packaged.lock if packaged else None
+        if lock is None or found.body.get("deployed") is not True or address not in survey.state.entries:
+            continue
+        probes = [(probe.text, probe.vector) for probe in lock.probes]
+        hash_ = found.body.get("model_content_hash_value")
+        if hash_ not in {bundle.sha256 for bundle in lock.bundles}:
+            continue  # the files have moved on; what this one must answer is not known any more
+        differs, silent = model.ASTRAY
+        try:
+            predict.probe(
+                cluster,
+                found.ids["model_id"],
+                probes,
+                least_cosine=LEAST_COSINE,
+                deadline_seconds=_ANSWER_SECONDS,
+            )
+        except PredictionMismatch as error:
+            live[address], wrong[address] = _said(found, f"{differs} than its export did"), error.message
+        except ClusterError as error:
+            live[address], wrong[address] = _said(found, silent), error.message
+    survey.live = live
+    return wrong
+
+
+def _said(live: Live, words: str) -> Live:
+    return replace(live, body={**live.body, "deployed": words})
+
+
+def drifts(survey: Survey, wrong: Mapping[Address, str]) -> tuple[Drift, ...]:
+    """All that differs from what was read back after the last apply, first-needed first; files play no part in it."""
+    entries = survey.state.entries
+    needs = {address: [need for need in entry.needs if need in entries] for address, entry in entries.items()}
+    return tuple(drift for address in in_order(needs) for drift in _drifts(survey, address, wrong))
+
+
+def _drifts(survey: Survey, address: Address, wrong: Mapping[Address, str]) -> Iterator[Drift]:
+    entry, live = survey.state.entries[address], survey.live.get(address)
+    if entry.status == "applying":
+        yield Drift(address, "unfinished", detail="an apply was cut off here")
+        return
+    if live is None:
+        yield Drift(address, "missing", detail="it is not on the cluster any more")
+        return
+    found = KINDS[address.kind].drift(entry.recorded, shown_live(survey, address).body)
+    runtime = tuple(each for each in found if address.kind == "model" and each.path == ("deployed",))
+    if rest := tuple(each for each in found if each not in runtime):
+        yield Drift(address, "changed", rest)
+    for difference in runtime:
+        after = "deployed" if difference.after is True else str(_shown(difference.after))
+        yield Drift(address, _name(after), runtime, wrong.get(address, after))
+
+
+def _name(state: str) -> What:
+    differs, silent = model.ASTRAY
+    if state.startswith(differs):
+        return "answers differently"
+    if state.startswith(silent):
+        return "not answering"
+    partly = (state.startswith("on ") and state != "on no node") or state == "PARTIALLY_DEPLOYED"
+    return "partly deployed" if partly else "undeployed"
+
+
+def _shown(value: Any) -> Any:
+    return None if value is ABSENT else concealed(value)

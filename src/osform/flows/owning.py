@@ -1,0 +1,151 @@
+"""Who owns what on a cluster: what may be taken over, what was renamed, and which settings others ask for as well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from osform.core.address import Address
+from osform.core.diff import ABSENT, Difference, differences, missing
+from osform.core.resource import StackSpec
+from osform.core.state import Entry, State
+from osform.core.values import concealed
+from osform.kinds.base import Body, Live
+
+_SETTINGS = "cluster_settings"
+# Kinds whose object on the server has a name or id of its own, so that it outlives the file's name.
+_KEEPING = frozenset({"cluster_settings", "model_group", "model", "connector", "index"})
+# Put whole: what is live and not asked would be lost by the next put, so it is not as asked.
+_WHOLE = frozenset({
+    "alias", "component_template", "index_template", "ingest_pipeline", "search_pipeline", "stored_script",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """Which foreign resources may be taken over: those named, and with ``everything`` what is live exactly as asked.
+
+    ``ids`` says which of several on the server is meant, for whoever knows.
+    """
+
+    addresses: frozenset[Address] = frozenset()
+    everything: bool = False
+    ids: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.addresses)
+
+    def covers(self, address: Address) -> bool:
+        """Whether this resource may be taken over."""
+        return self.everything or address in self.addresses
+
+
+def owner(address: Address, live: Live | None, state: State) -> str | None:
+    """The other stack or environment that owns a resource: by its address, or by what the server calls it."""
+    if address in state.owners and address.kind != _SETTINGS:
+        return state.owners[address]
+    mine = dict(live.ids).items() if live else ()
+    for name, entry in state.others:
+        if entry.address.kind == address.kind and any(entry.ids.get(key) == value for key, value in mine):
+            return name
+    return None
+
+
+def ids_of_others(state: State, kind: str) -> frozenset[str]:
+    """What the server calls the resources of one kind that belong to other stacks."""
+    return frozenset(value for _, entry in state.others if entry.address.kind == kind for value in entry.ids.values())
+
+
+def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:
+    """How what is live differs from what is asked: ``before`` is live, ``after`` asked."""
+    shown = concealed(asked)
+    found = tuple(Difference(d.path, d.after, d.before) for d in missing(shown, live.body))
+    if address.kind in _WHOLE:
+        found += tuple(d for d in differences(live.body, shown) if d.after is ABSENT)
+    return found
+
+
+def numbers(state: State) -> tuple[dict[str, int], dict[str, str]]:
+    """For each index of the ledger the number of its physical index, and the names of those that osform didn't give."""
+    versions: dict[str, int] = {}
+    named: dict[str, str] = {}
+    for address, entry in state.entries.items():
+        if address.kind == "index":
+            versions[address.name] = number(address.name, entry.ids.get("index"))
+            if entry.ids.get("index"):
+                named[address.name] = entry.ids["index"]
+    return versions, named
+
+
+def number(name: str, index: str | None) -> int:
+    """The number of a physical index; 0 for one that was never called ``<name>-v<N>``, 1 where there is none yet."""
+    if index is None:
+        return 1
+    tail = re.fullmatch(r".+-v([1-9][0-9]*)", index)
+    return int(tail[1]) if tail and index != name else 0
+
+
+def renamed(spec: StackSpec, state: State) -> tuple[State, dict[Address, Address]]:
+    """The state with the entries of renamed objects under their new addresses, and where they were before, by new."""
+    entries, moved = dict(state.entries), {}
+    for old, new in spec.moved.items():
+        if old not in entries or new not in spec.resources or old.kind not in _KEEPING:
+            continue
+        there = entries.get(new)
+        if there is not None and there.ids != entries[old].ids:
+            continue  # two objects: the old one is gone from the files like any other
+        entry = entries.pop(old)
+        entries[new] = there or replace(_called(entry, new), address=new)
+        moved[new] = old
+    return replace(state, entries=entries), moved
+
+
+def _called(entry: Entry, new: Address) -> Entry:
+    """An index as it would have been read back under its new name: the old alias is one among others."""
+    if entry.recorded.get("alias") != entry.address.name or new.kind != "index":
+        return entry
+    rest = {key: value for key, value in entry.recorded.items() if key != "alias"}
+    return replace(entry, recorded=rest | {"aliases": {**rest.get("aliases", {}), entry.address.name: {}}})
+
+
+def renaming_notes(spec: StackSpec, address: Address) -> tuple[str, ...]:
+    """What a reader should know of a rename that the server has no way to make: the object is stored anew."""
+    for old, new in spec.moved.items():
+        if old.kind not in _KEEPING and address == new:
+            return (f"renamed from {old}: stored under the new name first, then its users are switched",)
+        if old.kind not in _KEEPING and address == old:
+            return (f"renamed to {new}: nobody uses the old name any more",)
+    return ()
+
+
+def rename_hint(gone: Address, entry: Entry, new: Mapping[Address, Body]) -> tuple[str, ...]:
+    """That a deletion may be one half of a rename: another resource of the kind is new and asks for the same."""
+    for address, asked in new.items():
+        if address.kind == gone.kind and _nameless(entry.asked) == _nameless(concealed(dict(asked))):
+            line = f"moved: {{{gone}: {address}}}"
+            return (f"if {gone} is only called {address} now, say so in stack.yaml: {line}",)
+    return ()
+
+
+def _nameless(asked: Body) -> dict[str, Any]:
+    names = ("name", "index", "alias", "settings", "model_group_id", "persistent")
+    return {key: value for key, value in asked.items() if key not in names}
+
+
+def shared_settings(state: State) -> dict[tuple[str, str], list[tuple[str, Any]]]:
+    """Cluster settings that other stacks ask for: (persistent or transient, key) -> owners, each with its value."""
+    found: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+    for name, entry in state.others:
+        if entry.address.kind == _SETTINGS:
+            for part, settings in entry.asked.items():
+                for key, value in settings.items():
+                    found.setdefault((part, key), []).append((name, value))
+    return found
+
+
+def sparing(body: Body, keep: frozenset[tuple[str, str]]) -> dict[str, Any]:
+    """Cluster settings less those that somebody else asks for, and that are therefore not to be unset."""
+    left = {part: {k: v for k, v in settings.items() if (part, k) not in keep} for part, settings in body.items()}
+    return {part: settings for part, settings in left.items() if settings}
