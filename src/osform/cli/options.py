@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +13,8 @@ from osform.errors import InputError
 
 if TYPE_CHECKING:
     from osform.cluster.client import Cluster
+    from osform.core.address import Address
+    from osform.flows.owning import Adoption
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,6 +35,28 @@ def format_option(*more: str) -> Callable[[Command], Command]:
         "--format", "format", type=click.Choice(["text", "json", *more]), default="text", show_default=True,
         help="How the result is written to standard output.",
     )  # fmt: skip
+
+
+def adopt_options(command: Command) -> Command:
+    """``--adopt`` and ``--adopt-all``, as the arguments of ``adoption``."""
+    for option in (
+        click.option("--adopt-all", is_flag=True, help="Take over whatever is live exactly as the files say."),
+        click.option("--adopt", multiple=True, metavar="ADDRESS", help="Take over what is live there already."),
+    ):
+        command = option(command)
+    return command
+
+
+def adoption(addresses: Sequence[str], everything: bool, known: Collection[Address]) -> Adoption:
+    """What ``--adopt`` and ``--adopt-all`` say; InputError for an address that no file is of."""
+    from osform.core.address import Address
+    from osform.flows.owning import Adoption
+    from osform.kinds.checks import nearest
+
+    for text in addresses:
+        if text not in set(map(str, known)):
+            raise InputError(f"--adopt {text}: there is no file of it", hint=nearest(text, set(map(str, known))))
+    return Adoption(frozenset(map(Address.parse, addresses)), everything)
 
 
 @contextmanager

@@ -24,6 +24,8 @@ def show(plan: Plan, format: str) -> None:
     if format == "json":
         click.echo(json.dumps(plan.to_json(), indent=2, ensure_ascii=False))
         return
+    for warning in plan.warnings:
+        click.echo(f"warning: {warning}", err=True)
     head = f"{plan.stack} ({plan.environment})"
     if plan.empty:
         click.echo(f"{head}: no changes, the cluster is as the files say")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from osform.cli.lock import asked, lock_options
-from osform.cli.options import cluster_option, connected, format_option
+from osform.cli.options import adopt_options, adoption, cluster_option, connected, format_option
 from osform.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def render(
 @stack_options
 @cluster_option
 @format_option()
+@adopt_options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes, 0 where there are none.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the plan to this file, as JSON."
@@ -103,6 +104,8 @@ def plan(
     variables: tuple[str, ...],
     cluster_url: str | None,
     format: str,
+    adopt: tuple[str, ...],
+    adopt_all: bool,
     detailed_exitcode: bool,
     out: Path | None,
 ) -> int:
@@ -111,7 +114,7 @@ def plan(
 
     stack = loaded(provision, environment, variables)
     with connected(cluster_url) as cluster:
-        made = stack.plan(cluster)
+        made = stack.plan(cluster, adoption=adoption(adopt, adopt_all, stack.spec.resources))
     if out is not None:
         try:
             out.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
@@ -125,6 +128,7 @@ def plan(
 @stack_options
 @cluster_option
 @format_option()
+@adopt_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--expect", metavar="CHECKSUM", help="Carry out only the plan that has this checksum.")
 @click.option("--force", is_flag=True, help="Release the brake on deletions.")
@@ -140,6 +144,8 @@ def apply(
     variables: tuple[str, ...],
     cluster_url: str | None,
     format: str,
+    adopt: tuple[str, ...],
+    adopt_all: bool,
     yes: bool,
     expect: str | None,
     force: bool,
@@ -153,18 +159,19 @@ def apply(
     from osform.flows.applying import Outcome
 
     stack = loaded(provision, environment, variables)
+    taken = adoption(adopt, adopt_all, stack.spec.resources)
     with connected(cluster_url) as cluster:
-        made = stack.plan(cluster)
+        made = stack.plan(cluster, adoption=taken)
         if format == "text":
             show(made, format)
         if not made.empty and not yes and expect is None:
-            _ask()
+            ask("carry out this plan?", "osform apply --yes, or --expect CHECKSUM of a reviewed plan")
         if made.empty and expect in (None, made.checksum):
             outcome = Outcome(made.stack)
         else:
             with logging(format, events) as report:
                 lock, expect = asked(lock_timeout, lease), expect or made.checksum
-                outcome = stack.apply(cluster, expect=expect, force=force, lock=lock, report=report)
+                outcome = stack.apply(cluster, expect=expect, force=force, lock=lock, adoption=taken, report=report)
     if format == "json":
         click.echo(json.dumps(outcome.to_json(), indent=2))
     elif outcome.applied:
@@ -172,11 +179,10 @@ def apply(
     outcome.check()
 
 
-def _ask() -> None:
+def ask(question: str, otherwise: str) -> None:
+    """Go on only where a person says yes; without one, InputError with what to write ``otherwise``."""
     import sys
 
     if not sys.stdin.isatty():
-        raise InputError(
-            "nobody is there to be asked", hint="osform apply --yes, or --expect CHECKSUM of a reviewed plan"
-        )
-    click.confirm("carry out this plan?", abort=True, err=True)
+        raise InputError("nobody is there to be asked", hint=otherwise)
+    click.confirm(question, abort=True, err=True)

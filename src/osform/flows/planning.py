@@ -166,7 +166,9 @@ def _refuse_replacements(plan: Plan, survey: Survey) -> None:
     ]
     if lines:
         hint = "give the resource another name: it is made beside the old one, and documents are ingested into it again"
-        raise PlanRefused("\n".join(lines), hint=hint)
+        # A rename that was not said is the likeliest reason for another model under an index.
+        renames = [note for change in plan.changes if isinstance(change, Delete) for note in change.notes]
+        raise PlanRefused("\n".join(lines), hint="; ".join([*renames, hint]))
 
 
 def _warnings(survey: Survey) -> Iterator[str]:

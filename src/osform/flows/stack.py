@@ -29,6 +29,7 @@ from osform.flows.locking import DEFAULT, LockOptions, locked, user
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
 from osform.flows.planning import Survey, make_plan
+from osform.flows.status import Row, rows
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ class Stack:
         """What changed on the cluster since the last apply; reads only. Raises Unreachable and RequestFailed."""
         survey, wrong = self._survey(cluster)
         return drifts(survey, wrong)
+
+    def status(self, cluster: Cluster) -> tuple[Row, ...]:
+        """What is there and how it is; reads only. Raises Unreachable and RequestFailed."""
+        survey, wrong = self._survey(cluster)
+        return rows(survey, drifts(survey, wrong), Eyes(cluster))
 
     def _planned(self, cluster: Cluster, adoption: Adoption | None) -> tuple[Survey, Plan, tuple[removing.Use, ...]]:
         survey, _ = self._survey(cluster, adoption)

@@ -102,7 +102,7 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
 
 def delete(name: str, live: Live) -> Sequence[Step]:
     """Delete the copies and then the pipeline itself."""
-    return [Send(Request("DELETE", pipelines.path(BASE, each))) for each in reversed(_names(name, live.ids))]
+    return [Send(Request("DELETE", pipelines.path(BASE, each))) for each in [*_names(name, live.ids)[1:], name]]
 
 
 def _names(name: str, ids: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,135 @@
+"""``osform drift``, ``destroy``, ``import`` and ``status``: what is there already, and keeping it so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from osform.cli.lock import asked, lock_options
+from osform.cli.options import cluster_option, connected, format_option
+from osform.cli.stack import ask, loaded, stack_options
+
+if TYPE_CHECKING:
+    from osform.flows.drifting import Drift
+
+_MOST_LINES = 12
+_LONGEST = 100  # characters of a value
+
+
+@click.command()
+@stack_options
+@cluster_option
+@format_option()
+def drift(
+    provision: Path, environment: str | None, variables: tuple[str, ...], cluster_url: str | None, format: str
+) -> int:
+    """Show what changed on the cluster behind the files' back. Exits with 2 where anything did."""
+    stack = loaded(provision, environment, variables)
+    with connected(cluster_url) as cluster:
+        found = stack.drift(cluster)
+    spec = stack.spec
+    if format == "json":
+        shown = {"stack": spec.name, "environment": spec.environment, "drift": [each.to_json() for each in found]}
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    elif found:
+        for each in found:
+            _show_drift(each)
+        click.echo(f"{spec.name} ({spec.environment}): {len(found)} drifted. next: osform apply")
+    else:
+        click.echo(f"{spec.name} ({spec.environment}): no drift, the cluster is as it was left")
+    return 2 if found else 0
+
+
+def _show_drift(drift: Drift) -> None:
+    from osform.core.document import dotted
+
+    detail = f": {drift.detail}" if drift.detail else ""
+    click.echo(click.style(f"~ {drift.address}", fg="yellow", bold=True) + f"  {drift.what}{detail}")
+    if drift.what != "changed":
+        return
+    for each in drift.differences[:_MOST_LINES]:
+        click.echo(f"    {dotted(each.path)}: {_shown(each.before)} -> {_shown(each.after)}")
+    if (rest := len(drift.differences) - _MOST_LINES) > 0:
+        click.echo(f"    and {rest} more")
+
+
+def _shown(value: Any) -> str:
+    from osform.core.diff import ABSENT
+    from osform.core.values import concealed
+
+    if value is ABSENT:
+        return "(nothing)"
+    text = json.dumps(concealed(value), ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+@click.command()
+@stack_options
+@cluster_option
+@format_option()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Delete indices that have documents as well.")
+@lock_options
+def destroy(
+    provision: Path,
+    environment: str | None,
+    variables: tuple[str, ...],
+    cluster_url: str | None,
+    format: str,
+    yes: bool,
+    force: bool,
+    lock_timeout: float,
+    lease: float,
+) -> None:
+    """Take away everything that this stack and environment made, last-needed first.
+
+    Whatever on the cluster still uses a model, a pipeline or a group stops it, and is named.
+    """
+    from osform.cli.events import logging
+    from osform.cli.plans import show
+
+    stack = loaded(provision, environment, variables).emptied()
+    with connected(cluster_url) as cluster:
+        made = stack.plan(cluster)
+        if format == "text" and not made.empty:
+            show(made, format)
+        if not made.empty and not yes:
+            ask("delete all this?", "osform destroy --yes")
+        with logging(format, None) as report:
+            lock = asked(lock_timeout, lease)
+            outcome = stack.apply(cluster, expect=made.checksum, force=force, lock=lock, report=report)
+    if format == "json":
+        click.echo(json.dumps(outcome.to_json(), indent=2))
+    else:
+        click.echo(f"deleted {len(outcome.applied)} of {len(made.changes)} resources")
+    outcome.check()
+
+
+@click.command()
+@stack_options
+@cluster_option
+@format_option()
+def status(
+    provision: Path, environment: str | None, variables: tuple[str, ...], cluster_url: str | None, format: str
+) -> None:
+    """Show which resources there are, since when, by whom, from which commit, and whether they are well."""
+    stack = loaded(provision, environment, variables)
+    with connected(cluster_url) as cluster:
+        rows = stack.status(cluster)
+    if format == "json":
+        spec = stack.spec
+        shown = {"stack": spec.name, "environment": spec.environment, "resources": [row.to_json() for row in rows]}
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        return
+    table = [("resource", "since", "by", "commit", "health", "documents")]
+    for row in rows:
+        commit = (row.commit or "")[:10] + ("+changes" if (row.commit or "").endswith("+changes") else "")
+        documents = "" if row.documents is None else f"{row.documents:,}"
+        table.append((str(row.address), row.applied_at[:16], row.applied_by, commit, row.health, documents))
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line, row_is_well in zip(table, (True, *(row.healthy for row in rows)), strict=True):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        click.echo(text if row_is_well else click.style(text, fg="red"))
