@@ -107,6 +107,8 @@ def _search(survey: Survey, address: Address) -> Finder | None:
             return lambda _, path, leaf: leaf == address.name and _setting(path) == "index.search.default_pipeline"
         case "component_template":
             return lambda kind, path, leaf: kind == "index_template" and "composed_of" in path and leaf == address.name
+        case "stored_script":
+            return lambda kind, path, leaf: kind.endswith("_pipeline") and path[-1] == "id" and leaf == address.name
         case _:
             return None
 

@@ -111,10 +111,10 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
     }
     live: dict[str, Live] = {}
     for name, want in wanted.items():
-        behind = [index for index, body in stored.items() if index == name or name in body.get("aliases", {})]
+        answering = [index for index, body in stored.items() if index == name or name in body.get("aliases", {})]
         index = _physical(want)
         if index not in stored:
-            index = next(iter(sorted(behind)), None)
+            index = next(iter(sorted(answering)), None)
         if index is not None:
             ours = {name, *want.asked.get("aliases", {}), *want.recorded.get("aliases", {})}
             live[name] = Live(_body(name, index, stored[index], ours), {"index": index}, documents.get(index, 0))
