@@ -129,3 +129,49 @@ class _Dumper(pyyaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+PIECES = [
+    "a",
+    "1",
+    "\n",
+    "  ",
+    "- ",
+    ": ",
+    ":",
+    "'",
+    '"',
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    " #",
+    "#",
+    "|",
+    "|-",
+    ">",
+    "\\",
+    "é",
+    "...",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=16).map("".join))
+@example("a: ># b\n")
+@example("- - [{a: 'b', \"c\": d}]\n- |\n  e\n")
+def test_the_fast_parser_reads_what_it_takes_as_the_slow_one_does(text: str) -> None:
+    fast = yaml._composed_fast(text)
+    if fast is not None:
+        assert _tree(fast) == _tree(yaml._composed_slowly(text, "f"))
+
+
+def _tree(node: Any) -> Any:
+    if isinstance(node, tuple):
+        return tuple(map(_tree, node))
+    inner = [_tree(item) for item in node.value] if isinstance(node, pyyaml.CollectionNode) else node.value
+    return node.tag, node.start_mark.line, inner
+
+
+def test_nesting_without_end_is_refused_and_ends_nobody() -> None:
+    assert "nested" in said("- " * 3_000)[0]

@@ -23,12 +23,22 @@ MOST_DEEP = 100  # beyond it, whatever walks the tree would run out of stack
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SURROGATE_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Text that libyaml and PyYAML's own parser read alike: none of the characters that they treat each in its own way.
+_SIMPLE = re.compile(r"[\n -~\u00a0-\u2027\u202f-\ud7ff]*")
+_SPECIAL = re.compile(r"[&*!%?]|[|>][-+\d]*#|---")
+_MOST_SIMPLE = 500  # brackets, and letters in a line: libyaml's binding crashes on deep nesting
 
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2's core schema, and no others."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own design
+
+
+class _FastLoader(getattr(yaml, "CSafeLoader", _Loader)):  # type: ignore[misc]  # PyYAML may lack libyaml
+    """The same on libyaml, ten times as fast; its messages are its own, so it is asked for good text only."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
 
 for tag, pattern, first in (
@@ -93,6 +103,23 @@ def _decode(data: bytes, file: str) -> str:
 
 
 def _compose(text: str, file: str) -> yaml.Node | None:
+    return _composed_fast(text) or _composed_slowly(text, file)
+
+
+def _composed_fast(text: str) -> yaml.Node | None:
+    """The one document of simple text, or None where only the slow way can tell what it is, or what is wrong."""
+    deep = text.count("[") + text.count("{") > _MOST_SIMPLE or max(map(len, text.split("\n"))) > _MOST_SIMPLE
+    if deep or _SPECIAL.search(text) or not _SIMPLE.fullmatch(text):
+        return None
+    try:
+        loader = _FastLoader(text)
+        root = loader.get_node() if loader.check_node() else None
+        return None if loader.check_node() else root
+    except yaml.YAMLError:
+        return None
+
+
+def _composed_slowly(text: str, file: str) -> yaml.Node | None:
     try:
         _refuse_anchors(text, file)
         loader = _Loader(text)
@@ -178,7 +205,7 @@ def _entries(node: yaml.MappingNode, file: str, problems: list[Problem]) -> Iter
         if not isinstance(key_node, yaml.ScalarNode):
             hint = "text that begins with a brace goes into quotes, and {{ }} into a template"
             problems.append(Problem(Place(file, line), "a list or mapping as a key, expected text", hint=hint))
-        elif key == "<<" and key_node.style is None:
+        elif key == "<<" and not key_node.style:
             hint = "what repeats belongs in a template (osform: template:)"
             problems.append(Problem(Place(file, line), "a YAML merge key, expected plain keys", hint=hint))
         elif _lone(key):

@@ -73,7 +73,7 @@ class Resolver:
                 return known[output] if output in known else Unknown(str(ref))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=None)  # slow on purpose, so once a secret however many there are
 def fingerprint(value: str, key: str | None) -> str:
     """A short keyed hash by which two secrets are told apart; slow on purpose, since secrets can be guessed.
 
