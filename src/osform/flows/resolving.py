@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from osform.core.address import Address
@@ -73,7 +73,7 @@ class Resolver:
                 return known[output] if output in known else Unknown(str(ref))
 
 
-@lru_cache(maxsize=None)  # slow on purpose, so once a secret however many there are
+@cache  # slow on purpose, so once a secret however many there are
 def fingerprint(value: str, key: str | None) -> str:
     """A short keyed hash by which two secrets are told apart; slow on purpose, since secrets can be guessed.
 
