@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 import pytest
 
 from osform.cli.plans import show
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference
-from osform.core.plan import Change, Create, Delete, Plan, Update
+from osform.core.plan import Change, Create, Delete, Effect, Plan, Update
 from osform.errors import Place
 
 PIPELINE = Address("ingest_pipeline", "describe")
@@ -33,7 +35,10 @@ def test_a_changed_value_has_its_place_before_and_after(capsys: pytest.CaptureFi
 def test_a_value_that_an_update_adds_or_takes_away_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     both = (Difference(("version",), ABSENT, 2), Difference(("description",), "old", ABSENT))
     _, added, gone, _ = shown(Update(address=PIPELINE, reason="changed", differences=both), capsys)
-    assert (added, gone) == ("    version: (nothing) -> 2", "    description: old -> (nothing)")
+    assert (added, gone) == (
+        "    version:     (nothing) -> 2",
+        "    description: old       -> (nothing)",
+    )
 
 
 def test_a_new_resource_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,3 +58,33 @@ def test_a_deletion_shows_the_beginning_of_what_goes(capsys: pytest.CaptureFixtu
     assert lines[0] == "- ingest_pipeline/describe  delete, removed"
     assert lines[1] == "    field0: 0"
     assert lines[-2] == "    and 14 more"
+
+
+def test_long_values_are_cut_where_the_difference_can_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = ("x" * 300 + each + "y" * 300 for each in ("old", "new"))
+    (_, line, _) = shown(update(Difference(("source",), old, new)), capsys)
+    assert "old" in line
+    assert "new" in line
+    assert len(line) < 230
+
+
+def test_what_a_terminal_would_obey_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    (_, line, _) = shown(update(Difference(("a\nb",), "\x1b[2J", "\u202efdp.exe\x9b")), capsys)
+    assert line == r'    a\nb: "\u001b[2J" -> "\u202efdp.exe\u009b"'
+
+
+def test_what_a_change_reaches_is_told_with_its_documents(capsys: pytest.CaptureFixture[str]) -> None:
+    effect = Effect(Address("index", "images"), PIPELINE, 12000, ("vector",))
+    change = replace(update(Difference(("processors",), 1, 2)), effects=(effect,))
+    _, told, *_ = shown(change, capsys)
+    assert (
+        told == "    also reached: index/images uses ingest_pipeline/describe: 12,000 documents with vectors in vector"
+    )
+    entry = Plan("s", "e", (change,)).to_json()["changes"][0]["effects"]
+    assert entry == [
+        {"address": "index/images", "through": str(PIPELINE), "documents": 12000, "vectors": ["vector"]}
+    ]  # fmt: skip
+
+
+def update(*differences: Difference) -> Update:
+    return Update(address=PIPELINE, reason="changed", differences=differences)

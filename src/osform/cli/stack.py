@@ -92,7 +92,7 @@ def render(
 @click.command()
 @stack_options
 @cluster_option
-@format_option()
+@format_option("markdown", "html")
 @adopt_options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes, 0 where there are none.")
 @click.option(

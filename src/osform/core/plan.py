@@ -17,13 +17,40 @@ from osform.errors import Place
 Reason = Literal["changed", "drifted", "new", "removed", "foreign", "dependency"]
 
 
+@dataclass(frozen=True)
+class Effect:
+    """Another resource that a change reaches although its own body stays: it uses what changes, ``through`` one or not.
+
+    ``documents`` and ``vectors`` (names of fields) are those of an index whose vectors the change concerns.
+    """
+
+    address: Address
+    through: Address
+    documents: int | None = None
+    vectors: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"{self.address} uses {self.through}"
+        if self.documents is not None:
+            text += f": {self.documents:,} documents"
+            text += f" with vectors in {', '.join(self.vectors)}" if self.vectors else ""
+        return text
+
+    def to_json(self) -> dict[str, Any]:
+        """The effect for programs."""
+        entry: dict[str, Any] = {"address": str(self.address), "through": str(self.through)}
+        if self.documents is not None:
+            entry |= {"documents": self.documents, "vectors": list(self.vectors)}
+        return entry
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """One resource that will not stay as it is.
 
     ``asked`` is the whole body that is wanted, with Unknown leaves for what is known after apply, or None for a
     deletion. ``notes`` are sentences for the reader. ``moved_from`` is the address that the ledger knows it by,
-    where it was renamed.
+    where it was renamed. ``effects`` are what else is reached; no part of the checksum, since documents come and go.
     """
 
     action: ClassVar[str]
@@ -35,6 +62,12 @@ class Change:
     place: Place | None = None
     notes: tuple[str, ...] = ()
     moved_from: Address | None = None
+    effects: tuple[Effect, ...] = field(default=(), compare=False)
+
+    @property
+    def checksum(self) -> str:
+        """A SHA-256 over all that the change would do."""
+        return _sha256(_without_places(self))
 
 
 class Create(Change):
@@ -92,7 +125,7 @@ class Plan:
             "environment": self.environment,
             "changes": [_without_places(change) for change in self.changes],
         }
-        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+        return _sha256(value)
 
     def to_json(self) -> dict[str, Any]:
         """The plan for programs; secrets are fingerprints. The keys are documented and stay."""
@@ -105,8 +138,14 @@ class Plan:
         }
 
 
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def _without_places(change: Change) -> dict[str, Any]:
-    shown = _change(replace(change, place=None, differences=tuple(replace(d, place=None) for d in change.differences)))
+    differences = tuple(replace(difference, place=None) for difference in change.differences)
+    shown = _change(replace(change, place=None, differences=differences))
+    del shown["effects"]
     return shown | {"asked": concealed(change.asked)}
 
 
@@ -118,6 +157,7 @@ def _change(change: Change) -> dict[str, Any]:
         "file": change.place.file if change.place else None,
         "differences": [_difference(difference) for difference in change.differences],
         "notes": list(change.notes),
+        "effects": [effect.to_json() for effect in change.effects],
     }
     return shown | ({"moved_from": str(change.moved_from)} if change.moved_from else {})
 

@@ -13,6 +13,7 @@ from osform.core.resource import Resource, StackSpec, in_order
 from osform.core.state import Entry, State
 from osform.core.values import concealed, redacted, secrets_in, veiled
 from osform.errors import Place, PlanRefused
+from osform.flows.effects import with_effects
 from osform.flows import owning
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
@@ -153,14 +154,16 @@ def make_plan(survey: Survey) -> Plan:
     if foreign:
         hint = "take it over: --adopt ADDRESS; --adopt-all takes what is exactly as the files say; or rename the file"
         raise PlanRefused("\n".join(foreign), hint=hint)
-    plan = Plan(survey.spec.name, survey.spec.environment, tuple(changes), tuple(_warnings(survey)))
+    needs = {address: entry.needs for address, entry in survey.state.entries.items()} | dict(survey.needs)
+    reached = with_effects(changes, survey.spec, needs, survey.live)
+    plan = Plan(survey.spec.name, survey.spec.environment, reached, tuple(_warnings(survey)))
     _refuse_replacements(plan, survey)
     return plan
 
 
 def _refuse_replacements(plan: Plan, survey: Survey) -> None:
     lines = [
-        f"{change.place} {change.address}: {'; '.join(change.notes)}"
+        f"{change.place} {change.address}: {'; '.join([*change.notes, *map(str, change.effects)])}"
         for change in plan.changes
         if isinstance(change, Replace) and not KINDS[change.address.kind].expendable(survey.live[change.address])
     ]

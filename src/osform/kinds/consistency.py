@@ -49,7 +49,7 @@ def _index(mapping: Body, pipeline: Body, name: str, known: Mapping[Address, Map
     for options in embeddings(pipeline):
         model = model_of(options)
         dimension = known.get(model, {}).get("dimension") if model else None
-        for target in _targets(options.get("field_map")):
+        for target in targets(options.get("field_map")):
             path = mappings.field_path(target)
             if path not in vectors:
                 hint = f"add {target}: {{type: knn_vector, dimension: {_reference(model)}}}"
@@ -79,10 +79,11 @@ def model_of(options: Mapping[str, Any]) -> Address | None:
     return pieces[0].address if len(pieces) == 1 and isinstance(pieces[0], OutputRef) else None
 
 
-def _targets(field_map: Any, prefix: str = "") -> Iterator[str]:
+def targets(field_map: Any, prefix: str = "") -> Iterator[str]:
+    """The fields that a processor's field map fills, ``outer.inner`` for one inside an object."""
     for source, target in field_map.items() if isinstance(field_map, dict) else ():
         if isinstance(target, dict):
-            yield from _targets(target, f"{prefix}{source}.")
+            yield from targets(target, f"{prefix}{source}.")
         elif isinstance(target, str):
             yield prefix + target
 
