@@ -73,12 +73,12 @@ def test_a_plan_is_shown_change_by_change_with_reason_file_before_and_after(caps
     assert capsys.readouterr().out.splitlines() == [
         "+ ingest_pipeline/describe  create, new  provision/ingest_pipeline/describe.yaml",
         "    processors[0].text_embedding.model_id: ${model/m.model_id} (known after apply)",
-        "    processors[0].text_embedding.key: secret ${env.KEY} #f1",
+        "    processors[0].text_embedding.key:      secret ${env.KEY} #f1",
         "~ index/images  update, changed  provision/index/images.yaml",
         "    an earlier apply was cut off here and is taken up again",
-        '    settings.index.number_of_replicas: "0" -> "1"  (provision/index/images.yaml:4)',
-        "    mappings.properties.n: {} -> (nothing)",
-        r'    mappings._meta.note: "\u001b[31mred" -> "two\nlines"',
+        '    settings.index.number_of_replicas: "0"             -> "1"  (provision/index/images.yaml:4)',
+        "    mappings.properties.n:             {}              -> (nothing)",
+        r'    mappings._meta.note:               "\u001b[31mred" -> "two\nlines"',
         "- model_group/old  delete, removed",
         f"photos (production): 1 to create, 1 to update, 1 to delete. checksum {PLAN.checksum}",
     ]

@@ -13,8 +13,8 @@ from osform.core.resource import Resource, StackSpec, in_order
 from osform.core.state import Entry, State
 from osform.core.values import concealed, redacted, secrets_in, veiled
 from osform.errors import Place, PlanRefused
-from osform.flows.effects import with_effects
 from osform.flows import owning
+from osform.flows.effects import with_effects
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
 from osform.flows.resolving import Resolver, context_of, needs_of, order_of
