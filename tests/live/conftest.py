@@ -2,6 +2,7 @@
 
 ``OSFORM_KEEP_TEST_CLUSTER=1`` takes a cluster that runs as it is and leaves it running, so that the next run is quick.
 ``OSFORM_TEST_CLUSTER=name:port`` chooses another one, for two suites at the same time.
+``OSFORM_TEST_VERSION=2.19.6`` runs the same tests on another OpenSearch; docs/versions.md has what came of that.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pytest
 
 from osform.flows import local_cluster
 from osform.local import running_url
+from osform.local.releases import DEFAULT_VERSION
 
 HERE = Path(__file__).parent
 
@@ -37,7 +39,8 @@ def live_url(live_name: str) -> Iterator[str]:
     port = int(os.environ.get("OSFORM_TEST_CLUSTER", "").partition(":")[2] or 9270)
     if not keep or running_url(live_name) is None:
         local_cluster.down(live_name, purge=True)
-    status = local_cluster.up(live_name, local_cluster.Asked(port=port, single=False))
+    version = os.environ.get("OSFORM_TEST_VERSION") or DEFAULT_VERSION
+    status = local_cluster.up(live_name, local_cluster.Asked(port=port, single=False, version=version))
     assert status.spec is not None
     yield status.spec.url
     if not keep:

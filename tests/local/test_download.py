@@ -13,8 +13,8 @@ import pytest
 
 from osform.core.events import Advanced, Event, silent
 from osform.errors import LocalClusterError
+from osform.local.artifacts import Artifact
 from osform.local.download import PIECE, Maven, fetch, missing_bytes
-from osform.local.releases import Artifact
 
 CONTENT = bytes(range(256)) * 20_000
 ARTIFACT = Artifact("org.example", "thing", "1.0", "zip", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from osform.core.events import silent
 from osform.errors import LocalClusterError
+from osform.local.artifacts import Artifact, JavaRange, Module, Release, Torch
 from osform.local.install import installation, unpack
 from osform.local.java import Java
-from osform.local.releases import Artifact, JavaRange, Release, Torch
 
 PLATFORM = "linux-x86_64"
 JAVA = Java(Path("/jdk"), "21")
@@ -21,6 +22,10 @@ LIBTORCH = Artifact("g", "torch", "1", "jar", "c" * 64, 1)
 JNI = Artifact("g", "jni", "1", "jar", "d" * 64, 1)
 RELEASE = Release(
     "9.9.9", DISTRIBUTION, (PLUGIN,), {PLATFORM: Torch("1", LIBTORCH, "lib/", JNI, "jni/")}, JavaRange(21), 1
+)
+JAR = Artifact("g", "painless", "9.9.9", "jar", "e" * 64, 1)
+MODULE = Module(
+    "lang", "org.Lang", (JAR,), extends="base", permissions=('java.lang.RuntimePermission "getClassLoader"',)
 )
 INSTALLS = '#!/bin/sh\necho "$OPENSEARCH_JAVA_HOME $*" >> "$(dirname "$0")/../plugins/installed"\n'
 REFUSES = '#!/bin/sh\necho "ERROR: no such plugin" >&2\nexit 1\n'
@@ -54,6 +59,22 @@ def test_a_release_is_unpacked_with_its_plugins_and_its_libraries(tmp_path: Path
     called = (target.home / "plugins/installed").read_text()
     assert called == f"/jdk install --batch {(tmp_path / 'plugin.zip').as_uri()}\n"
     assert [path.name for path in target.root.parent.iterdir()] == [target.root.name]
+
+
+def test_modules_that_the_distribution_lacks_are_put_together_from_their_jars(tmp_path: Path) -> None:
+    release = replace(RELEASE, modules=(MODULE, replace(MODULE, name="plain", permissions=())))
+    target = installation(tmp_path / "cache", release, PLATFORM)
+    files = {**published(tmp_path), JAR: archive(tmp_path / "painless.jar", {"Lang.class": ""})}
+    unpack(target, release, PLATFORM, files, JAVA, silent)
+    folder = target.home / "modules/lang"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "painless-9.9.9.jar", "plugin-descriptor.properties", "plugin-security.policy",
+    ]  # fmt: skip
+    described = (folder / "plugin-descriptor.properties").read_text().splitlines()
+    assert {"name=lang", "classname=org.Lang", "opensearch.version=9.9.9", "extended.plugins=base"} <= set(described)
+    granted = 'grant {\n  permission java.lang.RuntimePermission "getClassLoader";\n};\n'
+    assert (folder / "plugin-security.policy").read_text() == granted
+    assert not (target.home / "modules/plain/plugin-security.policy").exists()
 
 
 def test_what_was_left_half_unpacked_is_begun_anew(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from osform.errors import LocalClusterError
+from osform.local.artifacts import JavaRange
 from osform.local.java import Java, choose, find, homes, inspect
-from osform.local.releases import JavaRange
 
 WHOLE = "java.base jdk.localedata jdk.zipfs"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from osform.errors import LocalClusterError
-from osform.local.releases import RELEASES, Artifact, JavaRange, release
+from osform.local.artifacts import Artifact, JavaRange
+from osform.local.releases import RELEASES, release
 
 PLATFORM = "linux-x86_64"
 ARTIFACTS = [artifact for release in RELEASES.values() for artifact in release.artifacts(PLATFORM)]
@@ -16,20 +18,45 @@ ARTIFACTS = [artifact for release in RELEASES.values() for artifact in release.a
 @pytest.mark.parametrize("artifact", ARTIFACTS, ids=str)
 def test_every_file_is_pinned_by_a_sha_256(artifact: Artifact) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", artifact.sha256)
-    assert artifact.size > 100_000
+    assert artifact.size > 20_000
 
 
 def test_no_two_files_share_a_hash() -> None:
     assert len({artifact.sha256 for artifact in ARTIFACTS}) == len(set(ARTIFACTS))
 
 
-def test_the_ml_plugin_is_installed_after_those_it_needs() -> None:
-    assert [plugin.name for plugin in release("3.6.0").plugins] == [
+@pytest.mark.parametrize("version", RELEASES)
+def test_the_ml_plugin_is_installed_after_those_it_needs(version: str) -> None:
+    assert [plugin.name for plugin in release(version).plugins] == [
         "opensearch-job-scheduler",
         "opensearch-knn",
         "neural-search",
         "opensearch-ml-plugin",
     ]
+
+
+@pytest.mark.parametrize("artifact", ARTIFACTS, ids=str)
+def test_coordinates_make_the_file_that_says_them(artifact: Artifact) -> None:
+    assert Artifact.of(str(artifact), artifact.size, artifact.sha256) == artifact
+
+
+def test_a_module_comes_after_the_one_whose_classes_it_sees() -> None:
+    modules = release("2.19.6").modules
+    for number, module in enumerate(modules):
+        assert module.extends in ("", *(before.name for before in modules[:number]))
+
+
+def test_a_module_put_together_in_another_way_is_another_installation() -> None:
+    made = release("2.19.6")
+    first, *rest = made.modules
+    other = replace(made, modules=(replace(first, permissions=()), *rest))
+    assert other.fingerprint(PLATFORM) != made.fingerprint(PLATFORM)
+
+
+def test_a_release_under_the_security_manager_ends_before_java_24() -> None:
+    assert 17 in release("2.19.6").java
+    assert 25 not in release("2.19.6").java
+    assert 25 in release("3.6.0").java
 
 
 def test_a_file_with_a_classifier_is_named_as_maven_names_it() -> None:

@@ -13,12 +13,13 @@ from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned, sil
 from osform.errors import LocalClusterError
 from osform.local import java as javas
 from osform.local import launch, logs, machine, process, state
+from osform.local.artifacts import Release
 from osform.local.download import Maven, fetch, missing_bytes
 from osform.local.health import Health, NodeHealth, probe
 from osform.local.install import Installation, installation, unpack
 from osform.local.lock import held
 from osform.local.places import Places, places
-from osform.local.releases import Release, release
+from osform.local.releases import release
 from osform.local.spec import Node, Spec
 from osform.local.state import State
 

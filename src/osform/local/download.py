@@ -11,7 +11,7 @@ from typing import Any
 
 from osform.core.events import Advanced, Begun, Ended, Note, Report
 from osform.errors import LocalClusterError, MissingExtra
-from osform.local.releases import Artifact
+from osform.local.artifacts import Artifact
 
 BLOCK = 1 << 20
 PIECE = 1 << 16

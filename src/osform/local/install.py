@@ -11,8 +11,8 @@ from pathlib import Path
 
 from osform.core.events import Advanced, Begun, Ended, Report
 from osform.errors import LocalClusterError
+from osform.local.artifacts import Artifact, Module, Release, Torch
 from osform.local.java import Java
-from osform.local.releases import Artifact, Release, Torch
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,16 @@ def unpack(
     shutil.rmtree(work.root, ignore_errors=True)
     work.root.mkdir(parents=True, mode=0o755)
     torch = release.torch_for(platform)
-    task, total = f"unpacking OpenSearch {release.version}", len(release.plugins) + 3
+    task, total = f"unpacking OpenSearch {release.version}", len(release.plugins) + 4
     report(Begun(task, total))
     try:
         _extract(files[release.distribution], work.root)
         (work.root / f"opensearch-{release.version}").rename(work.home)
         report(Advanced(task, 1, total))
-        for number, plugin in enumerate(release.plugins, 2):
+        for module in release.modules:
+            _add_module(work.home / "modules" / module.name, module, release.version, files)
+        report(Advanced(task, 2, total))
+        for number, plugin in enumerate(release.plugins, 3):
             _install_plugin(work.home, files[plugin], java)
             report(Advanced(task, number, total))
         _take_torch(torch, files, work.torch)
@@ -82,6 +85,16 @@ def _extract(archive: Path, into: Path) -> None:
             mode = entry.external_attr >> 16
             if mode & 0o111 and not entry.is_dir():
                 path.chmod(mode & 0o755)
+
+
+def _add_module(folder: Path, module: Module, version: str, files: dict[Artifact, Path]) -> None:
+    """Make a module's folder as the full distribution has it."""
+    folder.mkdir(parents=True)
+    for jar in module.jars:
+        shutil.copyfile(files[jar], folder / jar.filename)
+    (folder / "plugin-descriptor.properties").write_text(module.descriptor(version), encoding="utf-8")
+    if module.policy:
+        (folder / "plugin-security.policy").write_text(module.policy, encoding="utf-8")
 
 
 def _install_plugin(home: Path, archive: Path, java: Java) -> None:

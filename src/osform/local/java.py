@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from osform.errors import LocalClusterError
-from osform.local.releases import JavaRange
+from osform.local.artifacts import JavaRange
 
 LOCALE_DATA = "jdk.localedata"
 """Without this module there are no Thai word breaks, and every index creation fails at "Failed to build analyzers"."""

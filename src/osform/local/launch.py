@@ -9,12 +9,12 @@ from pathlib import Path
 
 from osform.errors import LocalClusterError
 from osform.local import settings
+from osform.local.artifacts import Torch
 from osform.local.install import Installation
 from osform.local.java import Java
 from osform.local.machine import Account
 from osform.local.places import NodePlace
 from osform.local.process import Process, began, find
-from osform.local.releases import Torch
 from osform.local.spec import Node, Spec
 from osform.local.state import write
 

@@ -1,0 +1,240 @@
+"""OpenSearch 2.19.6: its distribution has but one module, the others are put together from published jars.
+
+Class names and jars come from each module's POM, less what ``lib`` of the distribution holds already; permissions from
+the policies that the distribution of 3.6.0 ships for the same modules.
+"""
+
+from __future__ import annotations
+
+from osform.local.artifacts import Artifact, JavaRange, Module, Release
+from osform.local.torch import TORCH_2_5_1
+
+MODULES = (
+    Module(
+        "lang-painless",
+        "org.opensearch.painless.PainlessPlugin",
+        (
+            Artifact.of(
+                "org.opensearch.plugin:lang-painless:jar:2.19.6",
+                719_760,
+                "e71e6c7ef99a6f5958cd0b25367acf472cc52cd49d29e13084c5ff0b5931f717",
+            ),
+            Artifact.of(
+                "org.opensearch.plugin:opensearch-scripting-painless-spi:jar:2.19.6",
+                30_409,
+                "84e545b968151739f1915cfd2db24bf873edfd317d2848b87b61d0d60ec70869",
+            ),
+            Artifact.of(
+                "org.antlr:antlr4-runtime:jar:4.13.1",
+                326_305,
+                "54665d2838cc66458343468efc539e454fc95b46a8a04b13c6ac43fc9be63505",
+            ),
+            Artifact.of(
+                "org.ow2.asm:asm:jar:9.7",
+                125_428,
+                "adf46d5e34940bdf148ecdd26a9ee8eea94496a72034ff7141066b3eea5c4e9d",
+            ),
+            Artifact.of(
+                "org.ow2.asm:asm-analysis:jar:9.7",
+                34_776,
+                "7bc6bcbc21379948a0c8c467fb0f864206e5b818f6bc0b546872f5c9f941556f",
+            ),
+            Artifact.of(
+                "org.ow2.asm:asm-commons:jar:9.7",
+                73_426,
+                "389bc247958e049fc9a0408d398c92c6d370c18035120395d4cba1d9d9304b7a",
+            ),
+            Artifact.of(
+                "org.ow2.asm:asm-tree:jar:9.7",
+                51_934,
+                "62f4b3bc436045c1acb5c3ba2d8ec556ec3369093d7f5d06c747eb04b56d52b1",
+            ),
+            Artifact.of(
+                "org.ow2.asm:asm-util:jar:9.7",
+                93_784,
+                "37a6414d36641973f1af104937c95d6d921b2ddb4d612c66c5a9f2b13fc14211",
+            ),
+        ),
+        permissions=(
+            'java.lang.RuntimePermission "createClassLoader"',
+            'java.lang.RuntimePermission "getClassLoader"',
+        ),
+    ),
+    Module(
+        "analysis-common",
+        "org.opensearch.analysis.common.CommonAnalysisPlugin",
+        (
+            Artifact.of(
+                "org.opensearch.plugin:analysis-common:jar:2.19.6",
+                199_629,
+                "187378844d92a043b935038f9ae168f7812f686b1c1c7128f8b97731baff8a1a",
+            ),
+        ),
+        extends="lang-painless",
+    ),
+    Module(
+        "ingest-common",
+        "org.opensearch.ingest.common.IngestCommonPlugin",
+        (
+            Artifact.of(
+                "org.opensearch.plugin:ingest-common:jar:2.19.6",
+                154_115,
+                "41362d471b010131e6f8fbefd0b5f53ba64bcf225acb287dd7f474ad475098fe",
+            ),
+            Artifact.of(
+                "org.opensearch:opensearch-grok:jar:2.19.6",
+                49_561,
+                "9ea35b11039233fc5951813632b60a325cadfddc593d75aae1ffe41f210bf0d1",
+            ),
+            Artifact.of(
+                "org.opensearch:opensearch-dissect:jar:2.19.6",
+                23_630,
+                "526c99b4a8b8f191263460f98a31ceec7d94bf059a1bb1b608f130921af827c4",
+            ),
+            Artifact.of(
+                "org.jruby.joni:joni:jar:2.2.1",
+                230_217,
+                "b3e4b657a3ed1d8f684114f6baa462d553a5932a865c1574695498dda8577748",
+            ),
+            Artifact.of(
+                "org.jruby.jcodings:jcodings:jar:1.0.61",
+                1_740_543,
+                "3238c68a2f86cec53cc184ad26df8352db87bb22a419bd17fb4acdfbb0bc40f0",
+            ),
+        ),
+        extends="lang-painless",
+    ),
+    Module(
+        "mapper-extras",
+        "org.opensearch.index.mapper.MapperExtrasPlugin",
+        (
+            Artifact.of(
+                "org.opensearch.plugin:mapper-extras-client:jar:2.19.6",
+                84_960,
+                "4a486870432b71a190dca3aaba91f1fba58837e4a4146b2982e8a938164a9a34",
+            ),
+        ),
+    ),
+    Module(
+        "reindex",
+        "org.opensearch.index.reindex.ReindexPlugin",
+        (
+            Artifact.of(
+                "org.opensearch.plugin:reindex-client:jar:2.19.6",
+                122_357,
+                "431d1037eadaa1fc144155b9397d4781d7b68e5b4700f68735c6a97bf52defff",
+            ),
+            Artifact.of(
+                "org.opensearch.client:opensearch-rest-client:jar:2.19.6",
+                93_852,
+                "225987b8fd88db60f0aade505bd55b1321eb302f942e15874e2192f2d47a1d98",
+            ),
+            Artifact.of(
+                "org.opensearch:opensearch-ssl-config:jar:2.19.6",
+                68_126,
+                "93e27cba4a85bc751f68a0c70146f341008ff6c63bfa43d5d3a41cbd4a99d59c",
+            ),
+            Artifact.of(
+                "org.apache.httpcomponents:httpclient:jar:4.5.14",
+                785_639,
+                "c8bc7e1c51a6d4ce72f40d2ebbabf1c4b68bfe76e732104b04381b493478e9d6",
+            ),
+            Artifact.of(
+                "org.apache.httpcomponents:httpasyncclient:jar:4.1.5",
+                181_512,
+                "0c1877489a9d1ba4fa50f6cfcab11d1123618858cb31d56afaab5afdd5064d99",
+            ),
+            Artifact.of(
+                "org.apache.httpcomponents:httpcore:jar:4.4.16",
+                327_891,
+                "6c9b3dd142a09dc468e23ad39aad6f75a0f2b85125104469f026e52a474e464f",
+            ),
+            Artifact.of(
+                "org.apache.httpcomponents:httpcore-nio:jar:4.4.16",
+                368_896,
+                "4018736ede2d321034e8517ea90baefb31831a8608afccc446d8a699fb1d00d4",
+            ),
+            Artifact.of(
+                "commons-codec:commons-codec:jar:1.18.0",
+                373_045,
+                "ba005f304cef92a3dede24a38ad5ac9b8afccf0d8f75839d6c1338634cf7f6e4",
+            ),
+            Artifact.of(
+                "commons-logging:commons-logging:jar:1.2",
+                61_829,
+                "daddea1ea0be0f56978ab3006b8ac92834afeefbd9b7e4e6316fca57df0fa636",
+            ),
+        ),
+        permissions=(
+            'java.net.SocketPermission "*", "connect"',
+            'java.net.NetPermission "getProxySelector"',
+        ),
+    ),
+    Module(
+        "lang-mustache",
+        "org.opensearch.script.mustache.MustachePlugin",
+        (
+            Artifact.of(
+                "org.opensearch.plugin:lang-mustache-client:jar:2.19.6",
+                65_668,
+                "0386b19d570b85be9b60c2a1f1703131d091ca5481bcaa212b050b6d8d842bce",
+            ),
+            Artifact.of(
+                "com.github.spullara.mustache.java:compiler:jar:0.9.14",
+                116_051,
+                "99a7e7855609135006f078e6de7ee69daad9c42f98e679d56f80653cb17526b9",
+            ),
+        ),
+        permissions=(
+            'java.lang.RuntimePermission "accessDeclaredMembers"',
+            'java.lang.reflect.ReflectPermission "suppressAccessChecks"',
+        ),
+    ),
+    Module(
+        "search-pipeline-common",
+        "org.opensearch.search.pipeline.common.SearchPipelineCommonModulePlugin",
+        (
+            Artifact.of(
+                "org.opensearch.plugin:search-pipeline-common:jar:2.19.6",
+                48_006,
+                "bd3774100129556270928b0423149ff20be240b1498df89bd48d77bf17561782",
+            ),
+        ),
+        extends="lang-painless",
+    ),
+)
+
+RELEASE = Release(
+    version="2.19.6",
+    distribution=Artifact.of(
+        "org.opensearch.distribution.integ-test-zip:opensearch:zip:2.19.6",
+        56_380_515,
+        "71d6d8b1c637f3faecda0752b184b1cc526fc6eaad59ec1408c6327bb00b9293",
+    ),
+    plugins=(
+        Artifact.of(
+            "org.opensearch.plugin:opensearch-job-scheduler:zip:2.19.6.0",
+            3_319_257,
+            "c0172f2fb94c0819bbeb9bf21db694e26e285de4dddc9461759d0e0246c998e8",
+        ),
+        Artifact.of(
+            "org.opensearch.plugin:opensearch-knn:zip:2.19.6.0",
+            6_257_288,
+            "c21b9565624d29fd4024e3a3902712349006cb7894a73c45d976756a761e628f",
+        ),
+        Artifact.of(
+            "org.opensearch.plugin:neural-search:zip:2.19.6.0",
+            7_964_692,
+            "b38b136b280a219d7f4495dd5d7e11e92a528b874fe940fc8502b8a5c599c820",
+        ),
+        Artifact.of(
+            "org.opensearch.plugin:opensearch-ml-plugin:zip:2.19.6.0",
+            375_221_604,
+            "d0f4c2457ca5557d94ebd7c5e8d650b34326df54ad85851cc2eca0dd86e30d10",
+        ),
+    ),
+    torch={"linux-x86_64": TORCH_2_5_1},
+    java=JavaRange(17, 23),  # it runs under the Security Manager, which Java 24 took away
+    unpacked=1_050_000_000,
+    modules=MODULES,
+)
