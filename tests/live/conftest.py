@@ -33,14 +33,19 @@ def live_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def live_url(live_name: str) -> Iterator[str]:
+def live_port() -> int:
+    """The HTTP port of its data node."""
+    return int(os.environ.get("OSFORM_TEST_CLUSTER", "").partition(":")[2] or 9270)
+
+
+@pytest.fixture(scope="session")
+def live_url(live_name: str, live_port: int) -> Iterator[str]:
     """The URL of a two-node cluster, empty unless it was kept from an earlier run."""
     keep = os.environ.get("OSFORM_KEEP_TEST_CLUSTER") == "1"
-    port = int(os.environ.get("OSFORM_TEST_CLUSTER", "").partition(":")[2] or 9270)
     if not keep or running_url(live_name) is None:
         local_cluster.down(live_name, purge=True)
     version = os.environ.get("OSFORM_TEST_VERSION") or DEFAULT_VERSION
-    status = local_cluster.up(live_name, local_cluster.Asked(port=port, single=False, version=version))
+    status = local_cluster.up(live_name, local_cluster.Asked(port=live_port, single=False, version=version))
     assert status.spec is not None
     yield status.spec.url
     if not keep:
