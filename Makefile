@@ -49,8 +49,9 @@ test-fast: .venv/dev ## The tests that need neither a cluster nor torch
 	@$(BIN)/pytest -m "not live and not export and not soak"
 
 .PHONY: soak
-soak: .venv/dev ## The long sweeps
+soak: .venv/dev ## The long sweeps, and every live test on OpenSearch 2.19.6
 	@$(BIN)/pytest -m soak --timeout 7200
+	@OSFORM_TEST_VERSION=2.19.6 $(BIN)/pytest -m live --timeout 7200 tests/live
 
 .PHONY: lint
 lint: .venv/dev ## Formatting, lint, types, layers

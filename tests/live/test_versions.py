@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from osform.cluster.client import Cluster
 from osform.core.request import Request
-from osform.errors import LocalClusterError
+from osform.errors import LocalClusterError, RequestFailed
 from osform.flows import local_cluster
 from osform.local import java as javas
 from osform.local.releases import DEFAULT_VERSION, RELEASES, release
@@ -66,6 +65,7 @@ def test_a_stack_goes_its_whole_way_on_another_release(project: Project, version
     assert project.apply().status == 0
 
     assert project.take_away().status == 0
-    assert project.name not in cluster.send(Request("GET", "/_ingest/pipeline"))
+    with pytest.raises(RequestFailed, match="404"):
+        cluster.send(Request("GET", f"/_ingest/pipeline/{project.name}-pipeline"))
     assert not any(index.startswith(project.name) for index in cluster.send(Request("GET", "/_alias")))
     cluster.close()
