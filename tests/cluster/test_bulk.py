@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from osform.cluster.bulk import BulkWriter, Verdict, Written, batches, bulk_request, classify, explain
+from osform.cluster.bulk import BulkWriter, Verdict, Written, batches, bulk_request, classify, explain, null_for_blank
 from osform.cluster.client import Cluster
 from osform.core.events import Event, Warned, silent
 from osform.core.request import Request
 from osform.core.rows import Row
 from osform.errors import NotReady, Place, RequestFailed
-from tests.proxy import Action, Answer, Call, Cut, Proxy
+from tests.proxy import Action, Answer, Call, Cut, Proxy, Script
 
 NOT_READY = "Model not ready yet. Please run this first: POST /_plugins/_ml/models/m/_deploy"
 
@@ -68,7 +68,7 @@ class Time:
 
 
 def write(
-    server: Server, rows: list[Row], *, patience: float = 60, report: Callable[[Event], None] = silent
+    server: Script, rows: list[Row], *, patience: float = 60, report: Callable[[Event], None] = silent
 ) -> Written:
     time = Time()
     with Proxy("http://127.0.0.1:9", server) as proxy:
@@ -155,6 +155,30 @@ def test_one_poison_document_does_not_take_its_neighbours_with_it() -> None:
     written = write(server, [row("a"), row("b"), row("c")])
     assert sorted(server.stored) == ["a", "c"]
     assert [(one.id, one.reason) for one in written.failed] == [("b", "illegal_argument_exception: poison")]
+
+
+BLANK = "map type field [t] has empty string value, cannot process it"
+
+
+def test_a_blank_text_that_an_older_opensearch_refuses_is_sent_as_null() -> None:
+    bodies: list[str] = []
+
+    def judge(call: Call) -> Action:
+        bodies.append(call.body.decode())
+        rows = [json.loads(line) for line in bodies[-1].splitlines()[1::2]]
+        refused = any(one["t"] == " " for one in rows)
+        verdict = item(400, "illegal_argument_exception", BLANK) if refused else item(201, result="created")
+        return Answer(200, {"errors": refused, "items": [{"index": verdict} for _ in rows]})
+
+    written = write(judge, [row("a"), row("b", " ")])
+    assert (written.indexed, written.failed) == (2, [])
+    assert '{"index":{"_id":"b"}}\n{"t":null}\n' in bodies
+
+
+@pytest.mark.parametrize("text", ["a cat", None])
+def test_a_text_that_is_not_blank_stays_what_it_is(text: str | None) -> None:
+    source = {"t": text}
+    assert null_for_blank(Row("a", source, json.dumps(source), Place("a", 1)), item(400, "e", BLANK)) is None
 
 
 def test_a_document_on_which_the_server_breaks_is_tried_a_few_times_and_given_up() -> None:

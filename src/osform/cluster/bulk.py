@@ -6,10 +6,11 @@ nobody knows whether the server acted, the batch is simply sent again.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 from urllib.parse import quote
@@ -75,6 +76,10 @@ _BUSY = re.compile(
 )
 
 
+# An older text_embedding processor on a document that a newer one stores without a vector (neural-search PR 1668).
+_BLANK = re.compile(r"map type field \[(.+?)\] has empty string value")
+
+
 def model_is_away(reason: str) -> bool:
     """Whether an error's reason says that a model is not deployed, or not at work yet."""
     return bool(_AWAY.search(reason))
@@ -108,6 +113,20 @@ def explain(item: Mapping[str, Any]) -> str:
         words.append(f"{_type(error)}: {error.get('reason')}")
         error = error.get("caused_by")
     return "; ".join(words) or str(error or f"HTTP {item.get('status')}")
+
+
+def null_for_blank(row: Row, item: Mapping[str, Any]) -> Row | None:
+    """The row with null in place of the blank text that an older OpenSearch refused; None where that wasn't the reason.
+
+    Null is what every version stores without a vector. A field inside an object is left alone: the server names its
+    last key only.
+    """
+    found = _BLANK.search(explain(item))
+    blank = row.source.get(found[1]) if found else None
+    if found is None or not isinstance(blank, str) or blank.strip():  # else a neighbour's: the whole request is refused
+        return None
+    source = {**row.source, found[1]: None}
+    return replace(row, source=source, text=json.dumps(source, separators=(",", ":"), ensure_ascii=False))
 
 
 def _type(error: Any) -> str:
@@ -221,6 +240,9 @@ class BulkWriter:
         reason = stop = ""
         single = len(answers) == 1
         for one, item in answers:
+            if without := null_for_blank(one.row, item):
+                queue.append([replace(one, row=without)])
+                continue
             match classify(item):
                 case Verdict.DONE:
                     done.indexed += 1
