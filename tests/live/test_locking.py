@@ -1,0 +1,140 @@
+"""Two applies at once, a holder that dies, and one that stands still past its lease."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from osform.cluster.lock import changes_something
+from osform.core.request import Request
+from tests import tiny
+from tests.live.stacks import Project
+from tests.live.sweeps import again, hasty
+from tests.proxy import Call, PassOn, Proxy, Stall
+
+
+@pytest.fixture
+def project(live_url: str, tmp_path: Path) -> Iterator[Project]:
+    project = hasty(tmp_path / "project", live_url, tiny.build(tmp_path))
+    yield project
+    done = project.take_away("--lock-timeout", "30")
+    assert done.status == 0, done.err
+
+
+class Held:
+    """An apply that is under way: its request for the search pipeline has arrived and waits for ``go``."""
+
+    def __init__(self, project: Project) -> None:
+        self.arrived, self.go = threading.Event(), threading.Event()
+        self.proxy = Proxy(project.url, self.script)
+        self.project = project
+
+    def script(self, call: Call) -> PassOn | Stall | None:
+        if call.method != "PUT" or "_search/pipeline" not in call.path:
+            return None
+        self.arrived.set()
+        self.go.wait(60)
+        return None
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[str]]:
+        command, environ = self.project.command("apply", "--yes", url=self.proxy.url)
+        environ["OSFORM_TIMEOUT"] = "30"
+        with (
+            self.proxy,
+            subprocess.Popen(
+                command, cwd=self.project.root, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            ) as process,
+        ):
+            try:
+                assert self.arrived.wait(60)
+                yield process
+            finally:
+                self.go.set()
+                process.kill()
+
+    def changes(self) -> int:
+        """How many requests that change something the cluster has seen of this apply."""
+        return sum(changes_something(Request(seen.method, seen.path)) for seen in self.proxy.requests)
+
+
+def test_of_two_applies_at_once_one_works_and_the_other_says_who_holds_the_lock(project: Project) -> None:
+    held = Held(project)
+    with held.running() as first:
+        time.sleep(3)  # longer than the lease, which is renewed meanwhile
+        second = project.apply()
+        assert second.status == 1
+        assert f"(pid {first.pid}) since 20" in second.err
+        assert "its lease ends 20" in second.err
+        assert project.run("unlock", "--cluster", project.url).status == 1
+        held.go.set()
+        assert first.wait(60) == 0
+    assert project.plan().status == 0
+
+
+def test_a_holder_that_was_killed_is_followed_when_its_lease_is_over(project: Project) -> None:
+    with Held(project).running() as first:
+        first.kill()
+        done = again(project)
+    assert done.status == 0, done.err
+    assert f"waiting for the lock of {os.environ.get('USER', '')}" in done.err
+    assert project.plan().status == 0
+
+
+def test_a_holder_that_stood_still_past_its_lease_sends_nothing_more(project: Project) -> None:
+    held = Held(project)
+    with held.running() as first:
+        first.send_signal(signal.SIGSTOP)
+        held.go.set()
+        done = again(project)
+        assert done.status == 0, done.err
+        before = held.changes()
+        first.send_signal(signal.SIGCONT)
+        _, words = first.communicate(timeout=60)
+        assert held.changes() == before
+    assert first.returncode == 1
+    assert "the lock is lost: this process stood still" in words
+    assert project.plan().status == 0
+
+
+def test_a_lock_that_is_broken_by_force_stops_its_holder(project: Project) -> None:
+    held = Held(project)
+    with held.running() as first:
+        broken = project.run("unlock", "--force", "--cluster", project.url)
+        assert f"(pid {first.pid})" in broken.out
+        time.sleep(1)  # the next renewal
+        held.go.set()
+        _, words = first.communicate(timeout=60)
+    assert first.returncode == 1
+    assert "the lock is lost: somebody broke it" in words
+    assert project.run("unlock", "--cluster", project.url).out == "nobody holds the lock\n"
+
+
+def test_ctrl_c_gives_the_lock_back(project: Project) -> None:
+    held = Held(project)
+    with held.running() as first:
+        first.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        held.go.set()
+        assert first.wait(60) == 130
+    assert project.run("unlock", "--cluster", project.url).out == "nobody holds the lock\n"
+    assert project.apply().status == 0
+
+
+def test_a_hundred_resources_are_written_down_in_few_requests(project: Project) -> None:
+    folder = project.root / "provision" / "search_pipeline"
+    for number in range(100):
+        (folder / f"{project.name}-{number}.yaml").write_text(f"description: number {number}\n")
+    with Proxy(project.url) as proxy:
+        done = project.apply("--events", "events.jsonl", url=proxy.url)
+        assert done.status == 0, done.err
+        assert len(proxy.seen("osform-ledger/_bulk")) < 150  # of 2 x 106 entries
+    assert (project.root / "events.jsonl").read_text().count('"status": "done"') == 106
