@@ -118,10 +118,10 @@ def test_a_lock_that_is_broken_by_force_stops_its_holder(project: Project) -> No
     assert project.run("unlock", "--cluster", project.url).out == "nobody holds the lock\n"
 
 
-def test_ctrl_c_gives_the_lock_back(project: Project) -> None:
+def test_a_run_that_is_cancelled_gives_the_lock_back(project: Project) -> None:
     held = Held(project)
     with held.running() as first:
-        first.send_signal(signal.SIGINT)
+        first.terminate()
         time.sleep(0.5)
         held.go.set()
         assert first.wait(60) == 130
