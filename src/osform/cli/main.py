@@ -56,8 +56,8 @@ def cli() -> None:
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line.
 
-    Exit status: 0 done, 1 an error, 2 there are differences, 3 done but some documents failed; 130 stopped, by Ctrl-C or
-    by SIGTERM, which is how CI systems cancel a job: both give back what is held on the cluster.
+    Exit status: 0 done, 1 an error, 2 there are differences, 3 done but some documents failed; 130 stopped, by Ctrl-C
+    or by SIGTERM, which is how CI systems cancel a job: both give back what is held on the cluster.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
