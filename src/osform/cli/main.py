@@ -20,6 +20,7 @@ COMMANDS = {
     "unlock": ("osform.cli.lock:unlock", "Show who holds the cluster's lock, and break a dead one."),
     "drift": ("osform.cli.upkeep:drift", "What changed on the cluster behind the files' back."),
     "destroy": ("osform.cli.upkeep:destroy", "Take away everything that this stack made."),
+    "import": ("osform.cli.upkeep:import_", "Write files for what is live, and take it over."),
     "status": ("osform.cli.upkeep:status", "What is there, since when, by whom, and whether it is well."),
     "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
     "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),

@@ -35,8 +35,14 @@ def stack_options(command: Command) -> Command:
 
 def loaded(provision: Path, environment: str | None, variables: tuple[str, ...]) -> Stack:
     """The stack that the options name, checked."""
-    from osform.files.yaml import parse
     from osform.flows.stack import Stack
+
+    return Stack.load(provision, environment, given(variables))
+
+
+def given(variables: tuple[str, ...]) -> dict[str, Any]:
+    """The values that ``--var`` gives, by name."""
+    from osform.files.yaml import parse
 
     values: dict[str, Any] = {}
     for variable in variables:
@@ -44,7 +50,7 @@ def loaded(provision: Path, environment: str | None, variables: tuple[str, ...])
         if not equals:
             raise InputError(f"--var {variable}: expected NAME=VALUE", hint="--var replicas=2")
         values[name] = parse(text, f"--var {name}").value if text.strip() else ""
-    return Stack.load(provision, environment, values)
+    return values
 
 
 @click.command()

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from osform.cli.console import reporting
 from osform.cli.lock import asked, lock_options
 from osform.cli.options import cluster_option, connected, format_option
-from osform.cli.stack import ask, loaded, stack_options
+from osform.cli.stack import ask, given, loaded, stack_options
+from osform.errors import InputError
 
 if TYPE_CHECKING:
     from osform.flows.drifting import Drift
@@ -133,3 +135,40 @@ def status(
     for line, row_is_well in zip(table, (True, *(row.healthy for row in rows)), strict=True):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         click.echo(text if row_is_well else click.style(text, fg="red"))
+
+
+@click.command("import")
+@click.argument("address", required=False)
+@stack_options
+@cluster_option
+@format_option()
+@click.option("--all", "everything", is_flag=True, help="Everything that is live and belongs to no stack.")
+def import_(
+    address: str | None,
+    provision: Path,
+    environment: str | None,
+    variables: tuple[str, ...],
+    cluster_url: str | None,
+    format: str,
+    everything: bool,
+) -> None:
+    """Write files for what is live, references and all, and take it over. Nothing on the cluster is changed.
+
+    ADDRESS is one resource, e.g. index/images; or --all.
+    """
+    from osform.flows.importing import import_live
+
+    if everything == bool(address):
+        raise InputError("what is to be imported?", hint="osform import index/images, or osform import --all")
+    values = given(variables)
+    with connected(cluster_url) as cluster, reporting() as report:
+        done = import_live(
+            cluster, provision, environment=environment, variables=values, address=address, report=report
+        )
+    if format == "json":
+        click.echo(json.dumps(done.to_json(), indent=2, ensure_ascii=False))
+    else:
+        for sentence in done.skipped:
+            click.echo(f"warning: {sentence}", err=True)
+        click.echo(f"{done.stack} ({done.environment}): {len(done.files)} files, {len(done.adopted)} taken over")
+    done.check()

@@ -63,7 +63,7 @@ def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:
     shown = concealed(asked)
     found = tuple(Difference(d.path, d.after, d.before) for d in missing(shown, live.body))
     if address.kind in _WHOLE:
-        found += tuple(d for d in differences(live.body, shown) if d.after is ABSENT)
+        found += tuple(d for d in differences(live.body, shown) if d.after is ABSENT and d.before not in ([], {}))
     return found
 
 

@@ -14,7 +14,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.ledger import Ledger
 from osform.core.address import Address
 from osform.core.events import Report, silent
-from osform.core.plan import Plan
+from osform.core.plan import Adopt, Plan
 from osform.core.resource import StackSpec
 from osform.core.state import Entry
 from osform.errors import PlanRefused
@@ -95,14 +95,25 @@ class Stack:
                     hint="look at the new plan: osform plan",
                 )
             removing.refuse(used)
-            applier = Applier(
-                ledger.cluster,
-                ledger,
-                lambda model, sha256: self._bundle(model, sha256, report),
-                self._stamp,
-                report,
-            )
-            return applier.apply(plan, survey, force=force, whole=not self.spec.resources)
+            return self._applier(ledger, report).apply(plan, survey, force=force, whole=not self.spec.resources)
+
+    def take_over(
+        self, cluster: Cluster, adoption: Adoption, *, lock: LockOptions = DEFAULT, report: Report = silent
+    ) -> tuple[Outcome, Plan]:
+        """Take over what of these resources is live exactly as the files say, and do nothing else.
+
+        Returns what was done, and the plan of all adoptions, those with differences too. Raises what ``apply`` raises.
+        """
+        with locked(self._ledger(cluster), lock, report) as ledger:
+            survey, plan, _ = self._planned(ledger.cluster, adoption)
+            taken = tuple(c for c in plan.changes if isinstance(c, Adopt) and c.address in adoption.addresses)
+            exact = replace(plan, changes=tuple(change for change in taken if not change.differences))
+            return self._applier(ledger, report).apply(exact, survey), replace(plan, changes=taken)
+
+    def _applier(self, ledger: Ledger, report: Report) -> Applier:
+        return Applier(
+            ledger.cluster, ledger, lambda model, sha256: self._bundle(model, sha256, report), self._stamp, report
+        )
 
     def emptied(self) -> Stack:
         """The stack without any resource: applying it takes away everything that this stack and environment made."""

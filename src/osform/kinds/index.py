@@ -24,7 +24,13 @@ _STATIC = frozenset({
     "index.codec", "index.store.type", "index.soft_deletes.enabled", "index.load_fixed_bitset_filters_eagerly",
 })  # fmt: skip
 _STATIC_GROUPS = ("index.analysis.", "index.sort.", "index.similarity.")
-_VOLATILE = ("index.creation_date", "index.uuid", "index.version.", "index.provided_name", "index.resize.")
+VOLATILE = ("index.creation_date", "index.uuid", "index.version.", "index.provided_name", "index.resize.")
+BY_THE_SERVER: Mapping[str, str] = {
+    "index.number_of_shards": "1", "index.number_of_replicas": "1", "index.replication.type": "DOCUMENT",
+    "index.knn.derived_source.enabled": "true", "index.merge.policy.floor_segment": "2mb",
+    "index.merge.policy.max_merge_at_once": "10",
+}  # fmt: skip
+"""What a server says of an index for which nobody asked it: its defaults, written down when the index was made."""
 COUNTS = "documents"
 # A request line may have 4,096 bytes by default; names are short of 255 each.
 _LONGEST_NAMES = 3000
@@ -133,7 +139,7 @@ def _body(name: str, index: str, stored: Mapping[str, Any], ours: set[str]) -> B
     if aliases.pop(name, None) is not None:
         body["alias"] = name
     settings = stored.get("settings", {})
-    body["settings"] = {key: value for key, value in settings.items() if not key.startswith(_VOLATILE)}
+    body["settings"] = {key: value for key, value in settings.items() if not key.startswith(VOLATILE)}
     if aliases:
         body["aliases"] = aliases
     return body | {"mappings": mappings.normal(stored.get("mappings", {}))}

@@ -1,0 +1,58 @@
+"""Files of resources, written for what was found on a cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from osform.core.address import Address
+from osform.errors import InputError
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what repeats out in full, and texts of several lines as such."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: _Plain, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Plain.add_representer(str, _text)
+
+
+def dump(body: Mapping[str, Any]) -> str:
+    """A body as the YAML of a resource's file."""
+    return yaml.dump(dict(body), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
+
+
+def write_resource(provision: Path, address: Address, body: Mapping[str, Any]) -> Path:
+    """Write a resource's file, which must not be there yet. Raises InputError."""
+    return _write(provision / address.kind / f"{address.name}.yaml", dump(body))
+
+
+def write_stack_file(provision: Path) -> Path | None:
+    """Write ``stack.yaml`` where there is none, named after the project's folder; returns its path then."""
+    path = provision / "stack.yaml"
+    if path.exists():
+        return None
+    name = re.sub(r"[^a-z0-9]+", "-", provision.resolve().parent.name.lower()).strip("-")[:63]
+    return _write(path, f"name: {name or 'imported'}\n")
+
+
+def _write(path: Path, text: str) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(
+            f"{path}: can't be written: {error.strerror}", hint="remove it, or give it another name"
+        ) from error
+    return path

@@ -1,0 +1,114 @@
+"""Import: files written for what is live, ids turned into references, and what they describe taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from osform.cluster.client import Cluster
+from osform.cluster.ledger import Ledger
+from osform.core.address import Address
+from osform.core.diff import Difference
+from osform.core.events import Note, Report, silent
+from osform.core.plan import Adopt
+from osform.errors import InputError, PlanRefused
+from osform.files.stack import load_stack
+from osform.files.writing import write_resource, write_stack_file
+from osform.flows.finding import Inventory, take_inventory
+from osform.flows.looking import Eyes
+from osform.flows.owning import Adoption
+from osform.flows.stack import Stack
+from osform.kinds.checks import nearest
+
+
+@dataclass
+class Imported:
+    """What an import did: files written, resources taken over, and a sentence for each that could not be.
+
+    ``left`` are those whose file does not say what is live: they were written and not taken over.
+    """
+
+    stack: str
+    environment: str
+    files: list[Path] = field(default_factory=list)
+    adopted: list[Address] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    left: dict[Address, tuple[Difference, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for programs."""
+        return {
+            "stack": self.stack,
+            "environment": self.environment,
+            "files": [str(path) for path in self.files],
+            "adopted": [str(address) for address in self.adopted],
+            "skipped": self.skipped,
+        }
+
+    def check(self) -> None:
+        """Raise PlanRefused where a file was written that does not say exactly what is live."""
+        if self.left:
+            lines = [f"{address}: {'; '.join(map(str, found[:5]))}" for address, found in self.left.items()]
+            hint = "look at these files; osform plan --adopt ADDRESS shows what taking them over would change"
+            raise PlanRefused("\n".join(["written, and not taken over, since they differ:", *lines]), hint=hint)
+
+
+def import_live(
+    cluster: Cluster,
+    provision: Path,
+    *,
+    environment: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    address: str | None = None,
+    report: Report = silent,
+) -> Imported:
+    """Write a file for the resource at ``address``, or for everything that is live and nobody's, and take it over.
+
+    Reads the cluster and writes its ledger, nothing else. Raises SpecError for files that are there already and have
+    mistakes, InputError for an address that nothing is at, LockHeld, Unreachable and RequestFailed.
+    """
+    cluster.ping()
+    written = [path] if (path := write_stack_file(provision)) else []
+    spec = load_stack(provision, environment, variables)
+    state = Ledger(cluster, spec.name, spec.environment).read()
+    inventory = take_inventory(Eyes(cluster).remembering(), spec, state)
+    wanted = _chosen(inventory, address, spec.resources.keys())
+    done = Imported(spec.name, spec.environment, written)
+    if address is None:
+        done.skipped = list(inventory.skipped)
+        done.skipped += [
+            f"{each} has a file already: osform apply --adopt {each}"
+            for each in inventory.found
+            if each in spec.resources
+        ]
+    for each in wanted:
+        path = write_resource(provision, each, inventory.body(each, {*wanted, *spec.resources}))
+        report(Note(f"wrote {path}"))
+        done.files.append(path)
+    if not wanted:
+        return done
+    stack = Stack.load(provision, environment, variables, environ)
+    adoption = Adoption(frozenset(wanted), ids={each: inventory.found[each].ids for each in wanted})
+    outcome, plan = stack.take_over(cluster, adoption, report=report)
+    outcome.check()
+    done.adopted = [applied.change.address for applied in outcome.applied]
+    done.left = {c.address: c.differences for c in plan.changes if isinstance(c, Adopt) and c.differences}
+    return done
+
+
+def _chosen(inventory: Inventory, address: str | None, there: Collection[Address]) -> list[Address]:
+    """What to import; a file that is there already is left as it is."""
+    free = [each for each in inventory.found if each not in there]
+    if address is None:
+        return free
+    if any(str(each) == address for each in there):
+        raise InputError(f"there is a file of {address} already", hint=f"osform apply --adopt {address}")
+    chosen = [each for each in free if str(each) == address]
+    if not chosen:
+        sentence = next((each for each in inventory.skipped if each.startswith(f"{address} ")), None)
+        near = nearest(address, {str(each) for each in free}) or "everything that is live has an owner"
+        raise InputError(sentence or f"nothing that is nobody's is at {address} on the cluster", hint=near)
+    return chosen
