@@ -42,10 +42,12 @@ def live_port() -> int:
 def live_url(live_name: str, live_port: int) -> Iterator[str]:
     """The URL of a two-node cluster, empty unless it was kept from an earlier run."""
     keep = os.environ.get("OSFORM_KEEP_TEST_CLUSTER") == "1"
-    if not keep or running_url(live_name) is None:
+    kept = keep and running_url(live_name) is not None
+    if not kept:
         local_cluster.down(live_name, purge=True)
     version = os.environ.get("OSFORM_TEST_VERSION") or DEFAULT_VERSION
-    status = local_cluster.up(live_name, local_cluster.Asked(port=live_port, single=False, version=version))
+    asked = local_cluster.Asked(port=live_port, single=None if kept else False, version=version)
+    status = local_cluster.up(live_name, asked)
     assert status.spec is not None
     yield status.spec.url
     if not keep:

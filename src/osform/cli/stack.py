@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ from osform.cli.options import adopt_options, adoption, cluster_option, connecte
 from osform.errors import InputError
 
 if TYPE_CHECKING:
+    from osform.flows.plan_files import PlanFile
     from osform.flows.stack import Stack
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -102,7 +104,7 @@ def render(
 @adopt_options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes, 0 where there are none.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the plan to this file, as JSON."
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the plan to this file, for apply."
 )
 def plan(
     provision: Path,
@@ -117,20 +119,22 @@ def plan(
 ) -> int:
     """Show what apply would do, and why. Nothing is changed."""
     from osform.cli.plans import show
+    from osform.files.bundles import cache_folder
+    from osform.flows.plan_files import PlanFile, remember
 
     stack = loaded(provision, environment, variables)
     with connected(cluster_url) as cluster:
         made = stack.plan(cluster, adoption=adoption(adopt, adopt_all, stack.spec.resources))
+        kept = PlanFile.of(made, stack.spec, cluster.ping() if out else None)
     if out is not None:
-        try:
-            out.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"--out {out}: can't be written: {error.strerror}") from error
+        kept.write(out)
+    remember(cache_folder(stack.environ), kept)
     show(made, format)
     return 2 if detailed_exitcode and not made.empty else 0
 
 
 @click.command()
+@click.argument("plan_file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @stack_options
 @cluster_option
 @format_option()
@@ -145,6 +149,7 @@ def plan(
 )
 @lock_options
 def apply(
+    plan_file: Path | None,
     provision: Path,
     environment: str | None,
     variables: tuple[str, ...],
@@ -159,30 +164,51 @@ def apply(
     lock_timeout: float,
     lease: float,
 ) -> None:
-    """Show the plan, then carry it out. With --format json, what happens is told on stderr as JSON, a line an event."""
+    """Show the plan, then carry it out: the plan of PLAN_FILE, or none.
+
+    With --format json, what happens is told on stderr as JSON, a line an event.
+    """
     from osform.cli.events import logging
     from osform.cli.plans import show
     from osform.flows.applying import Outcome
+    from osform.flows.plan_files import PlanFile
 
     stack = loaded(provision, environment, variables)
     taken = adoption(adopt, adopt_all, stack.spec.resources)
+    reviewed = PlanFile.read(plan_file) if plan_file else None
+    expect = _expected(expect, reviewed)
     with connected(cluster_url) as cluster:
+        if reviewed is not None:
+            reviewed.check(stack.spec, cluster)
+            taken = replace(taken, addresses=taken.addresses | reviewed.adopted)
         made = stack.plan(cluster, adoption=taken)
         if format == "text":
             show(made, format)
         if not made.empty and not yes and expect is None:
-            ask("carry out this plan?", "osform apply --yes, or --expect CHECKSUM of a reviewed plan")
+            ask("carry out this plan?", "osform apply --yes, or PLAN_FILE or --expect CHECKSUM of a reviewed plan")
         if made.empty and expect in (None, made.checksum):
             outcome = Outcome(made.stack)
         else:
+            if expect is None:
+                expect, reviewed = made.checksum, PlanFile.of(made, stack.spec)
             with logging(format, events) as report:
-                lock, expect = asked(lock_timeout, lease), expect or made.checksum
-                outcome = stack.apply(cluster, expect=expect, force=force, lock=lock, adoption=taken, report=report)
+                outcome = stack.apply(
+                    cluster, expect=expect, reviewed=reviewed, force=force, lock=asked(lock_timeout, lease),
+                    adoption=taken, report=report,
+                )  # fmt: skip
     if format == "json":
         click.echo(json.dumps(outcome.to_json(), indent=2))
     elif outcome.applied:
         click.echo(f"applied {len(outcome.applied)} of {len(made.changes)} changes in {outcome.seconds:.1f} s")
     outcome.check()
+
+
+def _expected(expect: str | None, reviewed: PlanFile | None) -> str | None:
+    if reviewed is None:
+        return expect
+    if expect not in (None, reviewed.checksum):
+        raise InputError(f"{reviewed.name} has the checksum {reviewed.checksum}, not that of --expect")
+    return reviewed.checksum
 
 
 def ask(question: str, otherwise: str) -> None:

@@ -17,7 +17,6 @@ from osform.core.events import Report, silent
 from osform.core.plan import Adopt, Plan
 from osform.core.resource import StackSpec
 from osform.core.state import Entry
-from osform.errors import PlanRefused
 from osform.files import bundles
 from osform.files.stack import read_stack
 from osform.flows import removing
@@ -28,6 +27,7 @@ from osform.flows.exporting import obtain_bundle
 from osform.flows.locking import DEFAULT, LockOptions, locked, user
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
+from osform.flows.plan_files import PlanFile, moved, recall
 from osform.flows.planning import Survey, make_plan
 from osform.flows.status import Row, rows
 
@@ -73,6 +73,7 @@ class Stack:
         cluster: Cluster,
         *,
         expect: str | None = None,
+        reviewed: PlanFile | None = None,
         force: bool = False,
         lock: LockOptions = DEFAULT,
         adoption: Adoption | None = None,
@@ -80,20 +81,17 @@ class Stack:
     ) -> Outcome:
         """Plan, then carry out that very plan, under the cluster's lock.
 
-        ``expect`` is the checksum of the plan that was reviewed: another one is refused. ``force`` releases the brake
-        on deletions. Raises what ``plan`` raises, LockHeld where somebody else is at work, NotReady without a node for
-        models; what fails on the way is in the outcome, whose ``check`` raises it.
+        ``expect`` is the checksum of the plan that was reviewed: another one is refused, and where ``reviewed`` is that
+        plan, or this machine remembers it, the refusal says what moved. ``force`` releases the brake on deletions.
+        Raises what ``plan`` raises, LockHeld where somebody else is at work, NotReady without a node for models; what
+        fails on the way is in the outcome, whose ``check`` raises it.
         """
         if expect is None and self.plan(cluster, adoption=adoption).empty:
             return Outcome(self.spec.name)  # nothing to do: neither a lock nor a ledger is needed
         with locked(self._ledger(cluster), lock, report) as ledger:
             survey, plan, used = self._planned(ledger.cluster, adoption)
             if expect is not None and plan.checksum != expect:
-                raise PlanRefused(
-                    f"the plan is {plan.checksum[:12]} now, expected {expect[:12]}: the files or the cluster have "
-                    "changed",
-                    hint="look at the new plan: osform plan",
-                )
+                raise moved(plan, expect, reviewed or recall(bundles.cache_folder(self.environ), expect))
             removing.refuse(used)
             return self._applier(ledger, report).apply(plan, survey, force=force, whole=not self.spec.resources)
 
