@@ -52,7 +52,9 @@ class Inventory:
 
     def body(self, address: Address, there: set[Address]) -> dict[str, Any]:
         """The body with references in place of ids and names, to what will be ``there``."""
-        body = escaped(dict(self.found[address].body))
+        # The server's name is the file's, where nothing else is said.
+        own = ("name", address.name if address.kind in _BY_ID else None)
+        body = escaped({key: value for key, value in self.found[address].body.items() if (key, value) != own})
         body = _replaced(body, lambda path, leaf: self._reference(address.kind, path, leaf, there), ())
         if address.kind == "index":
             self._refer_dimensions(address, body, there)
@@ -201,7 +203,7 @@ def _groups(eyes: Eyes, _: Inventory) -> Iterator[tuple[str, Found]]:
         body = {key: source[key] for key in ("name", "description", "backend_roles") if source.get(key)}
         if source.get("access") not in (None, "public"):
             body["access_mode"] = source["access"]
-        yield name, Found(_without_name(body, name), {"model_group_id": hit["_id"]})
+        yield name, Found(body, {"model_group_id": hit["_id"]})
 
 
 def _models(eyes: Eyes, inventory: Inventory) -> Iterator[tuple[str, Found]]:
@@ -219,7 +221,7 @@ def _models(eyes: Eyes, inventory: Inventory) -> Iterator[tuple[str, Found]]:
             continue
         kept = {key: source[key] for key in sorted(KEPT) if source.get(key) not in (None, {}, "")}
         kept = {key: value for key, value in kept.items() if (key, value) != ("is_enabled", True)}
-        body = {**came, "group": source.get("model_group_id"), **_without_name(kept, name)}
+        body = {**came, "group": source.get("model_group_id"), **kept}
         yield name, Found(body, {"model_id": hit["_id"]})
 
 
@@ -239,7 +241,7 @@ def _connectors(eyes: Eyes, _: Inventory) -> Iterator[tuple[str, Found]]:
     for hit in _hits(eyes.get(Request("POST", f"{ml.BASE}/connectors/_search", body))):
         source, name = hit["_source"], _slug(hit["_source"].get("name", ""))
         kept = {key: source[key] for key in KINDS["connector"].KEYS if source.get(key) not in (None, {}, [], "")}
-        yield name, Found(_without_name(kept, name), {"connector_id": hit["_id"]})
+        yield name, Found(kept, {"connector_id": hit["_id"]})
 
 
 def _pipelines(path: str) -> Callable[[Eyes, Inventory], Iterator[tuple[str, Found]]]:
@@ -300,10 +302,6 @@ def plain(value: Any) -> Any:
     if value in ("true", "false"):
         return value == "true"
     return int(value) if isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]{0,17}", value) else value
-
-
-def _without_name(body: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if (key, value) != ("name", name)}
 
 
 def _hits(answer: Any) -> list[Any]:

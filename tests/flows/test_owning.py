@@ -1,0 +1,151 @@
+"""What may be taken over, what was renamed, and settings that two stacks share, on a cluster in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from osform.core.address import Address
+from osform.core.plan import Plan
+from osform.errors import PlanRefused
+from osform.flows.looking import Eyes
+from osform.flows.owning import Adoption, number
+from osform.flows.planning import Survey, make_plan
+from osform.flows.stack import Stack
+from tests.flows.memory import MemoryCluster
+from tests.flows.stacks import BODIES, shown, spec
+
+KEY = "plugins.ml_commons.only_run_on_ml_node"
+EVERYTHING = Adoption(everything=True)
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    """A cluster that has the whole stack, with nothing noted as sent."""
+    cluster = MemoryCluster()
+    stack().apply(cluster).check()
+    cluster.sent.clear()
+    return cluster
+
+
+def stack(bodies: Any = BODIES, moved: Any = (), name: str = "photos") -> Stack:
+    made = spec(bodies, name=name)
+    return Stack(replace(made, moved={Address.parse(old): Address.parse(new) for old, new in moved}), {})
+
+
+def renamed(old: str, new: str) -> dict[str, Any]:
+    return {new if text == old else text: body for text, body in BODIES.items()}
+
+
+def lost(cluster: MemoryCluster) -> None:
+    for key in [key for key in cluster.documents if key.startswith("photos/")]:
+        del cluster.documents[key]
+
+
+def planned(cluster: MemoryCluster, made: Stack, adoption: Adoption | None = None) -> Plan:
+    survey = Survey.take(made.spec, made._ledger(cluster).read(), {}, Eyes(cluster), adoption)
+    return make_plan(survey)
+
+
+def test_a_lost_ledger_is_rebuilt_and_nothing_else_is_sent(cluster: MemoryCluster) -> None:
+    lost(cluster)
+    assert {action for _, action, _ in shown(planned(cluster, stack(), EVERYTHING))} == {"adopt"}
+    stack().apply(cluster, adoption=EVERYTHING).check()
+    assert cluster.sent == []
+    assert stack().plan(cluster).empty
+
+
+def test_adopt_all_refuses_what_differs_and_says_in_what(cluster: MemoryCluster) -> None:
+    lost(cluster)
+    cluster.pipelines["_search"]["hybrid"] = {"description": "theirs"}
+    with pytest.raises(PlanRefused, match=r"search_pipeline/hybrid .* differs from the files: description: 'theirs'"):
+        planned(cluster, stack(), EVERYTHING)
+
+
+def test_adopt_by_address_takes_what_differs_and_changes_it(cluster: MemoryCluster) -> None:
+    lost(cluster)
+    cluster.pipelines["_search"]["hybrid"] = {"description": "theirs", "version": 3}
+    adoption = Adoption(frozenset({Address("search_pipeline", "hybrid")}), everything=True)
+    stack().apply(cluster, adoption=adoption).check()
+    assert cluster.pipelines["_search"]["hybrid"] == BODIES["search_pipeline/hybrid"]
+    assert cluster.sent == ["PUT /_search/pipeline/hybrid"]
+
+
+def test_a_group_of_another_stack_is_refused_by_its_id_whatever_the_file_is_called(cluster: MemoryCluster) -> None:
+    other = stack({"model_group/mine": {"name": "encoders", "description": "d"}}, name="other")
+    with pytest.raises(PlanRefused, match=r"belongs to the stack photos \(default\)"):
+        planned(cluster, other, EVERYTHING)
+
+
+def test_an_index_under_its_plain_name_is_adopted_as_it_is(cluster: MemoryCluster) -> None:
+    cluster.indices["plain"] = {"aliases": {}, "settings": {"index.number_of_shards": "1"}, "mappings": {}}
+    made = stack({**BODIES, "index/plain": {}})
+    made.apply(cluster, adoption=Adoption(frozenset({Address("index", "plain")}))).check()
+    assert cluster.sent == []
+    assert made.plan(cluster).empty
+    assert cluster.documents["photos/default/index/plain"]["ids"]["index"] == "plain"
+
+
+def test_a_renamed_index_keeps_its_physical_one_and_its_alias_moves_in_one_request(cluster: MemoryCluster) -> None:
+    made = stack(renamed("index/images", "index/pictures"), [("index/images", "index/pictures")])
+    (change,) = made.plan(cluster).changes
+    assert (change.action, change.moved_from) == ("update", Address("index", "images"))
+    made.apply(cluster).check()
+    assert cluster.sent == ["POST /_aliases"]
+    assert list(cluster.indices["images-v1"]["aliases"]) == ["pictures"]
+    assert made.plan(cluster).empty
+
+
+def test_a_rename_that_changes_nothing_on_the_server_moves_the_ledger_s_entry(cluster: MemoryCluster) -> None:
+    made = stack(
+        renamed("cluster_settings/ml", "cluster_settings/all"), [("cluster_settings/ml", "cluster_settings/all")]
+    )
+    assert shown(made.plan(cluster)) == [("cluster_settings/all", "adopt", "changed")]
+    made.apply(cluster).check()
+    assert cluster.sent == []
+    assert "photos/default/cluster_settings/ml" not in cluster.documents
+    assert made.plan(cluster).empty
+
+
+def test_a_renamed_pipeline_is_stored_anew_and_the_old_name_goes_last(cluster: MemoryCluster) -> None:
+    bodies = renamed("search_pipeline/hybrid", "search_pipeline/both")
+    index = {**BODIES["index/images"]["settings"], "index": {"search.default_pipeline": "${search_pipeline/both.name}"}}
+    bodies["index/images"] = {**BODIES["index/images"], "settings": index}
+    made = stack(bodies, [("search_pipeline/hybrid", "search_pipeline/both")])
+    plan = planned(cluster, made)
+    assert [(address, action) for address, action, _ in shown(plan)] == [
+        ("search_pipeline/both", "create"), ("index/images", "update"), ("search_pipeline/hybrid", "delete"),
+    ]  # fmt: skip
+    assert plan.changes[-1].notes == ("renamed to search_pipeline/both: nobody uses the old name any more",)
+
+
+def test_a_rename_that_was_not_said_is_a_deletion_with_a_hint(cluster: MemoryCluster) -> None:
+    plan = planned(cluster, stack(renamed("search_pipeline/hybrid", "search_pipeline/both") | {"index/images": {}}))
+    (gone,) = [change for change in plan.changes if change.action == "delete"]
+    assert "moved: {search_pipeline/hybrid: search_pipeline/both}" in gone.notes[0]
+
+
+def test_two_stacks_that_set_one_cluster_setting_are_told_so(cluster: MemoryCluster) -> None:
+    other = stack({"cluster_settings/x": {"persistent": {KEY: False}}}, name="other")
+    (warning,) = other.plan(cluster).warnings
+    assert warning == (
+        f"cluster_settings/x: persistent.{KEY} is set by the stack photos (default) too, to 'true': "
+        "whoever applies last has it"
+    )
+
+
+def test_a_setting_that_another_stack_asks_for_is_not_unset(cluster: MemoryCluster) -> None:
+    other = stack({"cluster_settings/x": {"persistent": {KEY: True, "cluster.max_shards_per_node": 500}}}, name="other")
+    other.apply(cluster).check()
+    planned(cluster, stack({"cluster_settings/x": {"persistent": {"a.b": 1}}}, name="other"))
+    stack({}, name="other").apply(cluster).check()
+    assert cluster.settings["persistent"] == {KEY: "true"}
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"), [(None, 1), ("images-v3", 3), ("images", 0), ("old-v2", 2), ("images-v0", 0)]
+)
+def test_the_number_of_a_physical_index_is_in_its_name(index: str | None, expected: int) -> None:
+    assert number("images", index) == expected
