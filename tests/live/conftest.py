@@ -1,13 +1,15 @@
 """Tests against a real OpenSearch, which the suite starts once: a data node and a dedicated ML node.
 
 ``OSFORM_KEEP_TEST_CLUSTER=1`` takes a cluster that runs as it is and leaves it running, so that the next run is quick.
-``OSFORM_TEST_CLUSTER=name:port`` chooses another one, for two suites at the same time.
+Its name and ports come from the checkout's path, so that two checkouts can be tested at the same time;
+``OSFORM_TEST_CLUSTER=name:port`` chooses others.
 ``OSFORM_TEST_VERSION=2.19.6`` runs the same tests on another OpenSearch; docs/versions.md has what came of that.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from osform.local import running_url
 from osform.local.releases import DEFAULT_VERSION
 
 HERE = Path(__file__).parent
+CHECKOUT = zlib.crc32(str(HERE.parent.parent).encode())
+# Eight ports from here on are the suite's, and as many 100 above, where nodes talk to each other.
+OURS = os.environ.get("OSFORM_TEST_CLUSTER") or f"tests-{CHECKOUT:08x}:{10200 + CHECKOUT % 12 * 8}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,13 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def live_name() -> str:
     """The name of the suite's own local cluster."""
-    return os.environ.get("OSFORM_TEST_CLUSTER", "osform-tests:9270").partition(":")[0]
+    return OURS.partition(":")[0]
 
 
 @pytest.fixture(scope="session")
 def live_port() -> int:
     """The HTTP port of its data node."""
-    return int(os.environ.get("OSFORM_TEST_CLUSTER", "").partition(":")[2] or 9270)
+    return int(OURS.partition(":")[2])
 
 
 @pytest.fixture(scope="session")

@@ -71,8 +71,8 @@ def test_a_node_that_was_killed_is_brought_back_with_its_data(live_url: str, liv
     assert document["_source"] == {"text": "still here"}
 
 
-def test_a_single_node_does_all_and_a_purge_leaves_nothing(live_url: str) -> None:
-    name, asked = "osform-tests-single", local_cluster.Asked(port=9280, single=True, heap="512m")
+def test_a_single_node_does_all_and_a_purge_leaves_nothing(live_name: str, live_port: int) -> None:
+    name, asked = f"{live_name}-single", local_cluster.Asked(port=live_port + 2, single=True, heap="512m")
     status = local_cluster.up(name, asked)
     local_cluster.down(name, purge=True)
     assert status.health is not None
