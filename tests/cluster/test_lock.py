@@ -64,14 +64,22 @@ def test_a_request_may_not_take_longer_than_what_is_left_of_the_lease() -> None:
     assert server.sent[-1] == ("PUT", 10.0)
 
 
-def test_a_holder_that_stood_still_sends_no_change_and_may_look() -> None:
+def test_a_holder_that_stood_still_sends_nothing_more() -> None:
     server = LockServer()
     guarded = Guarded(server, server.lease())
     server.now, server.sent = 51.0, []
-    with pytest.raises(LockLost, match="stood still"):
-        guarded.send(WRITE)
-    guarded.send(READ)
-    assert server.sent == [("POST", None)]
+    for request in (WRITE, READ):
+        with pytest.raises(LockLost, match="stood still"):
+            guarded.send(request)
+    assert server.sent == []
+
+
+def test_looking_takes_its_time() -> None:
+    server = LockServer()
+    lease = server.lease()
+    server.now = 40.0
+    Guarded(server, lease).send(READ, timeout=30.0)
+    assert server.sent[-1] == ("POST", 30.0)
 
 
 def test_what_is_lost_stays_lost() -> None:

@@ -218,7 +218,10 @@ class Lease:
 
 
 class Guarded(Cluster):
-    """A cluster that changes are sent to only while the lease lasts, each with a timeout within what is left of it."""
+    """A cluster that is spoken to only while the lease lasts, and changed with timeouts within what is left of it.
+
+    Without the lock nobody waits for anything any more, so looking ends as well.
+    """
 
     def __init__(self, cluster: Cluster, lease: Lease) -> None:
         self.url = cluster.url
@@ -229,6 +232,7 @@ class Guarded(Cluster):
     def send(self, request: Request, *, timeout: float | None = None) -> Any:
         """``Cluster.send``, and LockLost where the lease is over."""
         if not changes_something(request):
+            self._lease.left()
             return self._cluster.send(request, timeout=timeout)
         with self._lease.using() as left:
             return self._cluster.send(request, timeout=min(timeout or self.timeout, left))
