@@ -13,8 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from osform.cluster.client import Cluster
+from osform.cluster.ledger import Ledger
 from osform.cluster.lock import changes_something
+from osform.core.address import Address
 from osform.core.request import Request
+from osform.core.state import Entry
+from osform.errors import LockLost
 from tests import tiny
 from tests.live.stacks import Project
 from tests.live.sweeps import again, hasty
@@ -127,6 +132,22 @@ def test_a_run_that_is_cancelled_gives_the_lock_back(project: Project) -> None:
         assert first.wait(60) == 130
     assert project.run("unlock", "--cluster", project.url).out == "nobody holds the lock\n"
     assert project.apply().status == 0
+
+
+def test_the_ledger_refuses_the_late_write_of_an_earlier_holder(live_url: str) -> None:
+    cluster = Cluster(live_url)
+    older, newer = (Ledger(cluster, "fenced", "default", fence) for fence in (5, 6))
+    newer.prepare()
+    entry = Entry(Address("index", "images"), "applied", {})
+    older.write(entry)
+    newer.write(entry)
+    newer.write(entry)  # an answer that was lost makes the same write come twice
+    for late in (older.write, lambda late: older.forget(late.address)):
+        with pytest.raises(LockLost, match="a later run has written this entry"):
+            late(entry)
+    newer.forget(entry.address)
+    assert entry.address not in newer.read().entries
+    cluster.close()
 
 
 def test_a_hundred_resources_are_written_down_in_few_requests(project: Project) -> None:
