@@ -138,7 +138,7 @@ def test_the_ledger_refuses_the_late_write_of_an_earlier_holder(live_url: str) -
     cluster = Cluster(live_url)
     older, newer = (Ledger(cluster, "fenced", "default", fence) for fence in (5, 6))
     newer.prepare()
-    entry = Entry(Address("index", "images"), "applied", {})
+    entry = Entry(Address("index", "images"), "applied", {}, applied_at="2026-05-04T08:15:30+00:00")
     older.write(entry)
     newer.write(entry)
     newer.write(entry)  # an answer that was lost makes the same write come twice
