@@ -41,7 +41,7 @@ def test_a_kind_is_named_as_its_folder_and_its_module_and_knows_its_keys(kind: s
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_output_of_a_kind_is_known_beforehand_or_from_the_server(kind: str) -> None:
-    live = Live({}, {"model_id": "m1"} if kind == "model" else {"model_group_id": "g1"})
+    live = Live({}, {f"{kind}_id": "x1"})
     given = set(KINDS[kind].known("n", {}, Context())) | set(KINDS[kind].outputs("n", live))
     promised = {"dimension", "max_length", "space_type", "sha256"} if kind == "model" else set()
     assert KINDS[kind].OUTPUTS - promised <= given

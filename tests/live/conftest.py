@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from osform.cluster.client import Cluster
 from osform.flows import local_cluster
 from osform.local import running_url
 from osform.local.releases import DEFAULT_VERSION
+from tests.live.stacks import Files
 
 HERE = Path(__file__).parent
 CHECKOUT = zlib.crc32(str(HERE.parent.parent).encode())
@@ -57,3 +59,14 @@ def live_url(live_name: str, live_port: int) -> Iterator[str]:
     yield status.spec.url
     if not keep:
         local_cluster.down(live_name, purge=True)
+
+
+@pytest.fixture
+def files(live_url: str, tmp_path: Path) -> Iterator[Files]:
+    """An empty stack; what a test has made of it is taken away at the end."""
+    cluster = Cluster(live_url)
+    files = Files(tmp_path / "provision", cluster)
+    files.write("stack", "name: NAME\n")
+    yield files
+    files.take_away()
+    cluster.close()

@@ -29,6 +29,26 @@ class Case:
 
 
 _INDEX = "mappings: {properties: {a: {type: keyword}, n: {type: long}}}\n"
+TRUST = (
+    "persistent:\n"
+    "  plugins.ml_commons.trusted_connector_endpoints_regex: ['^http://127\\.0\\.0\\.1:.*$']\n"
+    "  plugins.ml_commons.connector.private_ip_enabled: true\n"
+)
+"""Lets connectors speak to this machine."""
+CONNECTOR = (
+    "name: NAME\ndescription: one\nversion: 1\nprotocol: http\nparameters: {model: m, n: 3}\n"
+    "credential: {key: '${env.KEY}'}\n"
+    "client_config: {max_connection: 10}\n"
+    "actions:\n"
+    "- action_type: predict\n"
+    "  method: POST\n"
+    "  url: http://127.0.0.1:9/embed\n"
+    "  headers: {Authorization: 'Bearer ${credential.key}'}\n"
+    '  request_body: \'{"input": ${parameters.input}, "model": "${parameters.model}"}\'\n'
+    "  pre_process_function: connector.pre_process.openai.embedding\n"
+    "  post_process_function: connector.post_process.openai.embedding\n"
+)
+REMOTE = "connector: ${connector/NAME.connector_id}\ngroup: ${model_group/NAME.model_group_id}\ndescription: one\n"
 
 CASES = (
     Case(
@@ -45,6 +65,35 @@ CASES = (
         "model_group/NAME",
         "name: NAME-group\ndescription: one\n",
         (Edit("one", "two", ("description",)), Edit("NAME-group", "NAME-other", ("name",))),
+    ),
+    Case(
+        "connector/NAME",
+        CONNECTOR,
+        (
+            Edit("one", "two", ("description",)),
+            Edit("version: 1", "version: 2", ("version",)),
+            Edit("model: m,", "model: other,", ("parameters.model",)),
+            Edit(", n: 3}", "}", ("parameters.n",)),
+            Edit("max_connection: 10", "max_connection: 20", ("client_config.max_connection",)),
+            Edit("/embed", "/vectors", ("actions[0].url",)),
+            Edit("  pre_process_function: connector.pre_process.openai.embedding\n", "", (
+                "actions[0].pre_process_function",
+            )),
+            Edit("key: '${env.KEY}'", "key: 'my ${env.KEY}'", ("credential.key",)),
+        ),
+        {"cluster_settings/NAME": TRUST},
+    ),
+    Case(
+        "model/NAME",
+        REMOTE,
+        (
+            Edit("one", "two", ("description",)),
+            Edit("description: two", "description: two\nname: NAME-other", ("name",)),
+            Edit("description: two", "rate_limiter: {limit: 4, unit: MINUTES}", (
+                "description", "rate_limiter.limit", "rate_limiter.unit",
+            )),
+        ),
+        {"cluster_settings/NAME": TRUST, "connector/NAME": CONNECTOR, "model_group/NAME": "description: a test\n"},
     ),
     Case(
         "ingest_pipeline/NAME",

@@ -12,8 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from osform.cluster.client import Cluster
+from osform.core.events import Report, silent
 from osform.core.models import Bundle, ModelLock, Probe
+from osform.core.plan import Plan
 from osform.files import bundles, locks
+from osform.flows.stack import Stack
 from tests.tiny import DIMENSION, Tiny
 
 MODEL_YAML = "source: {path: weights}\nexports: {onnx: [fp32]}\nspace_type: cosinesimil\n"
@@ -123,6 +127,47 @@ class Project:
             if folder.is_dir() and folder.name != "environments":
                 shutil.rmtree(folder)
         return self.apply("--force", *words)
+
+
+@dataclass
+class Files:
+    """A folder of resources, planned and applied in this process. NAME in it stands for a name of the test's own."""
+
+    root: Path
+    cluster: Cluster
+    environ: dict[str, str] = field(default_factory=dict)
+    name: str = field(default_factory=lambda: f"k{uuid.uuid4().hex[:8]}")
+
+    def write(self, address: str, text: str) -> None:
+        """Write a resource's file, or ``stack``."""
+        path = self.path(address)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("NAME", self.name))
+
+    def path(self, address: str) -> Path:
+        """The file of a resource."""
+        return self.root / f"{address.replace('NAME', self.name)}.yaml"
+
+    def edit(self, address: str, old: str, new: str) -> None:
+        """Replace a text of a resource's file, which must be there."""
+        old, text = old.replace("NAME", self.name), self.path(address).read_text()
+        assert old in text
+        self.write(address, text.replace(old, new))
+
+    def plan(self) -> Plan:
+        """What an apply would do."""
+        return Stack.load(self.root, environ=self.environ).plan(self.cluster)
+
+    def apply(self, report: Report = silent) -> None:
+        """Do it; raises what went wrong on the way."""
+        Stack.load(self.root, environ=self.environ).apply(self.cluster, force=True, report=report).check()
+
+    def take_away(self) -> None:
+        """Delete everything of this stack, by removing its files."""
+        for folder in self.root.iterdir():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        self.apply()
 
 
 def lay_out(root: Path, url: str, model: Tiny) -> Project:

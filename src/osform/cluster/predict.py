@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist
+from osform.core.request import Request
 from osform.errors import ClusterError, PredictionMismatch, RequestFailed
 from osform.kinds import ml
 
@@ -72,6 +74,26 @@ def probe(
     return min((value for value, *_ in compared), default=1.0)
 
 
+def ask(
+    cluster: Cluster,
+    model_id: str,
+    question: str | Mapping[str, Any],
+    *,
+    deadline_seconds: float = 120.0,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
+) -> None:
+    """Ask a deployed model something, only to see that it answers: a text to embed, or a connector's parameters.
+
+    Raises ClusterError where nothing is in the answer, RequestFailed and Unreachable.
+    """
+    patience = Patience.of(deadline_seconds, clock, sleep)
+    request = ml.predict(model_id, [question]) if isinstance(question, str) else ml.ask(model_id, question)
+    results = _answer(cluster, request, patience).get("inference_results", ())
+    if not any(result.get("output") for result in results):
+        raise ClusterError(f"model {model_id} answers nothing to its probe", hint="ask it by hand: _predict")
+
+
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     """Cosine of two vectors; NaN where the dimensions differ, a component is not finite, or one has no length."""
     if len(one) != len(other) or not all(map(math.isfinite, (*one, *other))):
@@ -82,17 +104,7 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def _embed(cluster: Cluster, model_id: str, texts: Sequence[str], patience: Patience) -> list[list[float]]:
-    attempt, routed = 0, patience.within(30)
-    while True:
-        try:
-            answer = persist(cluster, ml.predict(model_id, texts), patience, longest=60)
-            break
-        except RequestFailed as error:
-            # For a moment after a deployment, the node that was asked doesn't know where the model is.
-            if "model not ready" not in error.reason.lower() or routed.over:
-                raise
-        routed.pause(attempt, longest=1)
-        attempt += 1
+    answer = _answer(cluster, ml.predict(model_id, texts), patience)
     vectors = [
         [float(value) for value in output["data"]]
         for result in answer.get("inference_results", ())
@@ -105,6 +117,19 @@ def _embed(cluster: Cluster, model_id: str, texts: Sequence[str], patience: Pati
             hint="the model must be a text_embedding model that pools; was it made by osform model export?",
         )
     return vectors
+
+
+def _answer(cluster: Cluster, request: Request, patience: Patience) -> Any:
+    attempt, routed = 0, patience.within(30)
+    while True:
+        try:
+            return persist(cluster, request, patience, longest=60)
+        except RequestFailed as error:
+            # For a moment after a deployment, the node that was asked doesn't know where the model is.
+            if "model not ready" not in error.reason.lower() or routed.over:
+                raise
+        routed.pause(attempt, longest=1)
+        attempt += 1
 
 
 def _shown(text: str) -> str:

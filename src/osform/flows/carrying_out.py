@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from osform.cluster import deploy, groups, models, predict, register
+from osform.cluster import connectors, deploy, groups, models, predict, register, register_there
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.core.address import Address
@@ -28,17 +28,22 @@ from osform.flows.planning import Survey
 from osform.flows.together import Together
 from osform.kinds import KINDS
 from osform.kinds.base import (
+    AskModel,
+    CreateConnector,
     CreateGroup,
     DeployModel,
     Last,
     Live,
     ProbeModel,
     RegisterModel,
+    RegisterThere,
+    RemoveConnector,
     RemoveGroup,
     RemoveModel,
     Send,
     Step,
     UndeployModel,
+    UpdateConnector,
     Wanted,
 )
 
@@ -46,8 +51,9 @@ from osform.kinds.base import (
 _VISIBLE_SECONDS = 10.0
 # fp32 vectors from the same graph on another CPU, compared with half-precision records of the source's own.
 LEAST_COSINE = 0.9999
-# The journal's key of a deployment that is under way, beside the ids that stay.
+# The journal's keys of what is under way, beside the ids that stay.
 _DEPLOY_TASK = "deploy_task"
+_UNDER_WAY = {_DEPLOY_TASK, register_there.TASK, connectors.OTHERS, connectors.WAITING}
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Hands:
         ids = self._do(entry, steps, survey.spec, again=old is not None)
         live = self._read_back(address, replace(wanted, asked=body, ids=ids), survey)
         done = replace(entry, status="applied", asked=concealed(asked), recorded=redacted(live.body, secrets_in(asked)))
-        ids = {key: value for key, value in {**ids, **live.ids}.items() if key != _DEPLOY_TASK}
+        ids = {key: value for key, value in {**ids, **live.ids}.items() if key not in _UNDER_WAY}
         self.journal(self.stamp(replace(done, ids=ids)))
         if change.moved_from is not None:
             self.journal(change.moved_from)
@@ -143,6 +149,8 @@ class Hands:
                 models.delete(self.cluster, model_id)
             case RemoveGroup(group_id):
                 models.delete_group(self.cluster, group_id)
+            case RemoveConnector(connector_id):
+                connectors.delete(self.cluster, connector_id)
             case Send(request):
                 persist_if_there(self.cluster, request, self._patience(60))
             case _:
@@ -171,6 +179,22 @@ class Hands:
                         remember=lambda model_id: remember("model_id", model_id),
                         report=self.report,
                     )
+                case RegisterThere(body):
+                    register_there.register_there(self.cluster, body, ids=ids, remember=remember, report=self.report)
+                case CreateConnector(request):
+                    connectors.create(self.cluster, request, ids=ids, remember=remember)
+                case UpdateConnector(request):
+                    with self.deploying:
+                        connectors.update(
+                            self.cluster,
+                            request,
+                            ids["connector_id"],
+                            ids=ids,
+                            remember=remember,
+                            report=self.report,
+                        )
+                case AskModel(question):
+                    predict.ask(self.cluster, ids["model_id"], question)
                 case DeployModel():
                     with self.deploying:
                         self.report(Note(f"deploying {entry.address}"))

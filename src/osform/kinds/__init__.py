@@ -9,6 +9,7 @@ from osform.kinds import (
     alias,
     cluster_settings,
     component_template,
+    connector,
     index,
     index_template,
     ingest_pipeline,
@@ -23,6 +24,7 @@ from osform.kinds.base import Kind
 KINDS: Mapping[str, Kind] = {
     "cluster_settings": cluster_settings,
     "model_group": model_group,
+    "connector": connector,
     "model": model,
     "ingest_pipeline": ingest_pipeline,
     "search_pipeline": search_pipeline,

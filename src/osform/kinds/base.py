@@ -131,7 +131,56 @@ class RemoveGroup:
     group_id: str
 
 
-Step = RemoveModel | RemoveGroup | Send | CreateGroup | RegisterModel | DeployModel | UndeployModel | ProbeModel
+@dataclass(frozen=True)
+class RegisterThere:
+    """Have the server register a model whose bytes it fetches, or that runs elsewhere."""
+
+    body: Body
+
+
+@dataclass(frozen=True)
+class AskModel:
+    """Ask the deployed model something, a text or ``parameters``, only to see that it answers."""
+
+    question: str | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CreateConnector:
+    """Make a connector, whose id only the server's answer tells."""
+
+    request: Request
+
+
+@dataclass(frozen=True)
+class UpdateConnector:
+    """Change a connector while the models that use it are undeployed, and deploy them again."""
+
+    request: Request
+
+
+@dataclass(frozen=True)
+class RemoveConnector:
+    """Delete a connector, once no model uses it."""
+
+    connector_id: str
+
+
+Step = (
+    Send
+    | CreateGroup
+    | RemoveGroup
+    | CreateConnector
+    | UpdateConnector
+    | RemoveConnector
+    | RegisterModel
+    | RegisterThere
+    | DeployModel
+    | UndeployModel
+    | ProbeModel
+    | AskModel
+    | RemoveModel
+)
 
 
 class Kind(Protocol):

@@ -143,6 +143,52 @@ def delete_group(group_id: str) -> Request:
     return Request("DELETE", f"{BASE}/model_groups/{_quoted(group_id)}")
 
 
+def register(body: Mapping[str, Any]) -> Request:
+    """Register a model that the server fetches, or one behind a connector; the answer names a task.
+
+    ``function_name`` comes first, for the reason that ``register_meta`` has.
+    """
+    first = {key: body[key] for key in _META_ORDER if key in body}
+    return Request("POST", f"{BASE}/models/_register", {**first, **body})
+
+
+def models_named(name: str) -> Request:
+    """Search the models of this name, which is not unique."""
+    query = {"bool": {"filter": [{"term": {"name.keyword": name}}], "must_not": [_IS_CHUNK]}}
+    return _model_search({"query": query, "_source": {"excludes": _CONTENT}, "size": 1000})
+
+
+def models_behind(connector_id: str) -> Request:
+    """Search the models that use a connector. Versions differ in how they index the id, so both ways are asked."""
+    either = [{"term": {field: connector_id}} for field in ("connector_id", "connector_id.keyword")]
+    return _model_search({"query": {"bool": {"should": either, "minimum_should_match": 1}}, "size": 1000})
+
+
+def ask(model_id: str, parameters: Mapping[str, Any]) -> Request:
+    """Ask a remote model, in the words of its connector."""
+    return Request("POST", f"{BASE}/models/{_quoted(model_id)}/_predict", {"parameters": dict(parameters)})
+
+
+def create_connector(body: Mapping[str, Any]) -> Request:
+    """Make a connector; the answer holds its ``connector_id``."""
+    return Request("POST", f"{BASE}/connectors/_create", dict(body))
+
+
+def put_connector(connector_id: str, fields: Mapping[str, Any]) -> Request:
+    """Change a connector in place; refused while a model that uses it is deployed. Nothing is ever taken out of it."""
+    return Request("PUT", f"{BASE}/connectors/{_quoted(connector_id)}", dict(fields))
+
+
+def all_connectors(*, size: int) -> Request:
+    """Search all connectors; the server leaves their credentials out."""
+    return Request("POST", f"{BASE}/connectors/_search", {"query": {"match_all": {}}, "size": size})
+
+
+def delete_connector(connector_id: str) -> Request:
+    """Delete a connector; the server refuses (409) while a model uses it."""
+    return Request("DELETE", f"{BASE}/connectors/{_quoted(connector_id)}")
+
+
 def nodes() -> Request:
     """List the nodes with their names, roles and attributes, and nothing that has to be measured."""
     return Request("GET", "/_nodes/_all/_none", params={"timeout": "5s"})

@@ -1,4 +1,8 @@
-"""Models that osform packages: uploaded once, deployed, and asked whether they answer as their export did."""
+"""Models: deployed, and asked whether they answer.
+
+Those that osform packages are uploaded once, and must answer as their export did. Others the server fetches itself, or
+they run elsewhere, behind a connector.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from osform.core.address import Address
-from osform.core.diff import Difference, differences
+from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.models import FORMATS, PRECISIONS, Bundle, ModelLock
 from osform.core.request import Request
-from osform.kinds import checks, ml, settings
+from osform.kinds import checks, ml, model_sources, settings
 from osform.kinds.base import (
+    AskModel,
     Body,
     Context,
     DeployModel,
@@ -21,6 +26,7 @@ from osform.kinds.base import (
     Live,
     ProbeModel,
     RegisterModel,
+    RegisterThere,
     RemoveModel,
     Send,
     Step,
@@ -31,7 +37,7 @@ from osform.kinds.base import (
 KIND = "model"
 KEPT = frozenset({"name", "description", "rate_limiter", "is_enabled", "interface", "guardrails"})
 """Fields of the register API that pass through, and that can be changed afterwards."""
-KEYS = KEPT | {"model", "format", "precision", "group"}
+KEYS = KEPT | model_sources.KEYS | {"group"}
 OUTPUTS = frozenset({"model_id", "dimension", "max_length", "space_type", "sha256"})
 PASSED: frozenset[str] = frozenset()
 EVENTUAL = True
@@ -41,7 +47,8 @@ ASTRAY = ("answers otherwise", "gives no answer")
 _WHOLE = re.compile(r"UNDEPLOYED|PARTIALLY_DEPLOYED|on |answers otherwise|gives no answer")
 DEFAULT_PRECISION = "fp32"
 
-_FROM_THE_LOCK = (
+_FIXED = (
+    "connector_id",
     "model_format",
     "model_group_id",
     "model_content_hash_value",
@@ -50,20 +57,21 @@ _FROM_THE_LOCK = (
 )
 
 
-_IDENTITY = ("name", "model_group_id", "model_content_hash_value")
+_IDENTITY = ("name", "model_group_id", "model_content_hash_value", "connector_id")
 MENDED = frozenset({"model_config"})
 """What makes it another model when the files say so, and is put back when somebody changed it by hand."""
+_CHANGEABLE = KEPT | model_sources.FREE | {"deployed"}
 
 
 def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
-    """The model, its format and its group are named, and the lock has what is asked."""
-    yield from checks.required(body, ("model", "format", "group"))
-    types = {"model": str, "format": str, "precision": str, "group": str, "name": str, "description": str}
+    """Where the model comes from, its group, and that the lock has what is asked."""
+    yield from checks.required(body, ("group",))
+    types = {"precision": str, "group": str, "name": str, "description": str}
     yield from checks.typed(body, types | {"rate_limiter": dict, "is_enabled": bool, "interface": dict})
-    for key, words in (("format", FORMATS), ("precision", PRECISIONS)):
-        value = body.get(key)
-        if isinstance(value, str) and value not in words:
-            yield Finding((key,), f"{value!r}, expected {' or '.join(words)}", "write one of these")
+    yield from model_sources.check(body)
+    precision = body.get("precision")
+    if isinstance(precision, str) and precision not in PRECISIONS:
+        yield Finding(("precision",), f"{precision!r}, expected {' or '.join(PRECISIONS)}", "write one of these")
     interface = body.get("interface")
     for part, schema in interface.items() if isinstance(interface, dict) else ():
         if not isinstance(schema, dict) and not _is_json(schema):
@@ -105,23 +113,23 @@ def _bundle(lock: ModelLock, body: Body) -> Bundle | None:
 
 
 def expand(name: str, body: Body, context: Context) -> Body:
-    """The fields of the register API, taken from the model's lock; and that it is deployed."""
+    """The fields of the register API, from the model's lock or the body itself; and that it is deployed."""
+    kept = _kept(body) | {"model_group_id": body["group"], "deployed": True}
+    if model_sources.source_of(body) != "model":
+        return model_sources.asked(name, body, _config(body.get("model_config", {}))) | kept
     lock = context.models[body["model"]].lock
     bundle = _bundle(lock, body) if lock else None
     assert lock is not None, "check() has looked for it"
     assert bundle is not None, "check() has looked for it"
     return {
         "name": name,
-        **_kept(body),
         "model": lock.name,
         "function_name": bundle.function_name,
         "model_format": bundle.model_format,
-        "model_group_id": body["group"],
         "model_content_hash_value": bundle.sha256,
         "model_content_size_in_bytes": bundle.bytes,
         "model_config": _config(bundle.model_config),
-        "deployed": True,
-    }
+    } | kept
 
 
 def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,11 +148,13 @@ def _config(config: Mapping[str, Any]) -> dict[str, Any]:
     """A model_config as the server gives it back: enumerations in capitals, and no switch that is off."""
     cases = {"framework_type": str.upper, "pooling_mode": str.upper}
     on = {key: value for key, value in config.items() if value is not False}
-    return {key: cases[key](value) if key in cases else value for key, value in on.items()}
+    return {key: cases[key](value) if key in cases and isinstance(value, str) else value for key, value in on.items()}
 
 
 def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
-    """What the lock promises of the vectors."""
+    """What the lock promises of the vectors, or the body itself."""
+    if model_sources.source_of(body) != "model":
+        return model_sources.promised(body)
     packaged = context.models.get(body.get("model", ""))
     lock = packaged.lock if packaged else None
     if lock is None:
@@ -175,8 +185,8 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
             model_id = _alike(want.asked, {key: models[key] for key in models if key not in want.adopt})
         if model_id is not None and model_id in models:
             nodes = serving.get(model_id, frozenset())
-            body = _body(models[model_id], bool(nodes)) | {"model": want.asked.get("model")}
-            live[name] = Live(body, {"model_id": model_id}, nodes=nodes)
+            echoed = {key: want.asked[key] for key in model_sources.ECHOED if key in want.asked}
+            live[name] = Live(_body(models[model_id], bool(nodes)) | echoed, {"model_id": model_id}, nodes=nodes)
     return live
 
 
@@ -203,9 +213,10 @@ def _serving(profile: Any) -> dict[str, frozenset[str]]:
 
 
 def _body(source: Mapping[str, Any], served: bool) -> dict[str, Any]:
-    body = _kept(source) | {key: source[key] for key in _FROM_THE_LOCK if source.get(key) is not None}
+    body = _kept(source) | {key: source[key] for key in _FIXED if source.get(key) is not None}
     body["function_name"] = source.get("algorithm")
-    body["model_config"] = _config(source.get("model_config") or {})
+    if source.get("model_config"):
+        body["model_config"] = _config(source["model_config"])
     state = source.get("model_state")
     if state == "DEPLOYED":
         body["deployed"] = True if served else "on no node"
@@ -221,7 +232,7 @@ def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
 
 def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     """The bytes, the format and the group of a registered model are fixed."""
-    fixed = sorted({str(d.path[0]) for d in changed if d.path and d.path[0] not in KEPT | {"deployed"}})
+    fixed = sorted({str(d.path[0]) for d in changed if d.path and d.path[0] not in _CHANGEABLE})
     if not fixed:
         return None
     return f"another {', '.join(fixed)} makes it another model, and vectors made by the old one would not fit"
@@ -233,15 +244,19 @@ def expendable(live: Live) -> bool:
 
 
 def remarks(changed: Sequence[Difference]) -> Sequence[str]:
-    """Nothing that the differences don't say."""
-    return ()
+    """What stays although the files no longer ask for it."""
+    gone = sorted({str(d.path[0]) for d in changed if d.after is ABSENT and d.path[0] in KEPT and len(d.path) == 1})
+    return [f"{key} stays: OpenSearch can't take it away from a model" for key in gone]
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
-    """Upload, deploy, and compare its vectors with those of the export."""
-    meta = {key: value for key, value in asked.items() if key not in ("deployed", "model")}
-    register = RegisterModel(meta, asked["model_content_hash_value"], asked["model"])
-    return [register, DeployModel(), ProbeModel(asked["model"])]
+    """Upload, deploy, and compare its vectors with those of the export; or have the server bring it, and ask it."""
+    ours = {"deployed", "model", "pretrained", "probe"}
+    meta = {key: value for key, value in asked.items() if key not in ours}
+    if "model" in asked:
+        register = RegisterModel(meta, asked["model_content_hash_value"], asked["model"])
+        return [register, DeployModel(), ProbeModel(asked["model"])]
+    return [RegisterThere(meta), DeployModel(), *([AskModel(asked["probe"])] if "probe" in asked else [])]
 
 
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
@@ -250,7 +265,7 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     fields = {key: asked[key] for key in sorted(KEPT & asked.keys()) if asked[key] != live.body.get(key)}
     deployed = live.body["deployed"]
     steps: list[Step] = [] if deployed is True or _WHOLE.match(str(deployed)) else [register]
-    if live.body.get("model_config") != asked["model_config"]:
+    if missing(asked.get("model_config", {}), live.body.get("model_config", {})):
         fields["model_config"] = asked["model_config"]
     if "model_config" in fields or str(deployed).startswith(ASTRAY):
         # A node that has the model does not load it again, whatever else it is told.

@@ -1,0 +1,162 @@
+"""Models whose bytes never pass through osform: those that the server fetches, and remote ones behind a connector.
+
+Registering is safe to repeat: the task and the model are remembered as soon as they are known, and one name in one
+group with the same hash, connector and configuration is one model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from osform.cluster import models
+from osform.cluster.client import Cluster
+from osform.cluster.deploy import plain_error
+from osform.cluster.models import Model, document
+from osform.cluster.readback import lacking
+from osform.cluster.register import restore
+from osform.cluster.retry import Clock, Patience, Sleep, passes, persist_if_there
+from osform.core.events import Begun, Ended, Report
+from osform.errors import RequestFailed, TaskFailed, Unreachable
+from osform.kinds import ml
+
+TASK = "task_id"
+"""Under this key the server's task is remembered."""
+
+_UNFINISHED = {"CREATED", "RUNNING"}
+_SETTLE_SECONDS = 5.0
+_FIXED = ("name", "model_group_id", "model_format", "model_content_hash_value", "connector_id")
+_HINTS = (
+    ("trusted", "allow the address: plugins.ml_commons.trusted_url_regex"),
+    ("allow_registering_model_via_url", "set plugins.ml_commons.allow_registering_model_via_url: true"),
+    ("content changed", "compare model_content_hash_value with sha256sum of the file behind the url"),
+)
+
+
+def register_there(
+    cluster: Cluster,
+    body: Mapping[str, Any],
+    *,
+    ids: Mapping[str, str],
+    remember: Callable[[str, str], None],
+    report: Report,
+    deadline_seconds: float = 1800.0,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
+) -> str:
+    """Have the server register a model, follow its task to the end, and return the model's id.
+
+    ``ids`` are what a journal says of an interrupted run: ``model_id`` and ``task_id``. Raises TaskFailed with the
+    server's reason, RequestFailed and Unreachable.
+    Source: https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
+    """
+    patience = Patience.of(deadline_seconds, clock, sleep)
+    task = f"registering {body['name']}"
+    report(Begun(task))
+    found = _journalled(cluster, body, ids, patience) or _twin(cluster, body, patience)
+    task_id = ids.get(TASK)
+    if found is None and task_id:
+        found = _followed(cluster, task_id, patience, strict=False)
+    if found is None:
+        found, task_id = _post(cluster, body, patience)
+        if task_id:
+            remember(TASK, task_id)
+            found = _followed(cluster, task_id, patience, strict=True) or found
+    assert found is not None, "a task that ends well names its model"
+    remember("model_id", found)
+    _wait(cluster, found, task_id, patience)
+    restore(cluster, found, body, patience)
+    report(Ended(task))
+    return found
+
+
+def _journalled(cluster: Cluster, body: Mapping[str, Any], ids: Mapping[str, str], patience: Patience) -> str | None:
+    model_id = ids.get("model_id")
+    model = document(cluster, model_id, patience) if model_id else None
+    return model_id if model is not None and _same(model, body) else None
+
+
+def _twin(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> str | None:
+    found = models.hits(cluster, ml.models_named(str(body["name"])), patience)
+    return next((hit["_id"] for hit in found if _same(hit["_source"], body)), None)
+
+
+def _same(model: Model, body: Mapping[str, Any]) -> bool:
+    """Whether a stored model is what ``body`` asks for, in all that its registration fixes, and didn't fail."""
+    fixed = {key: body[key] for key in _FIXED if key in body}
+    config = {key: value for key, value in body.get("model_config", {}).items() if value is not False}
+    if config:
+        fixed["model_config"] = config
+    if "function_name" in body:
+        fixed["algorithm"] = body["function_name"]
+    return model.get("model_state") != "REGISTER_FAILED" and not lacking(fixed, model)
+
+
+def _post(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> tuple[str | None, str | None]:
+    """Send the registration once: the model's and the task's id, as far as the answer or a search tells them."""
+    attempt = 0
+    while True:
+        try:
+            answer = cluster.send(ml.register(body), timeout=patience.timeout(60))
+            return answer.get("model_id"), answer.get("task_id")
+        except (Unreachable, RequestFailed) as error:
+            if not passes(error) or patience.over:
+                if isinstance(error, RequestFailed):
+                    raise _with_hint(error) from error
+                raise
+        settled, tries = patience.within(_SETTLE_SECONDS), 0
+        while (twin := _twin(cluster, body, patience)) is None and not settled.over:
+            settled.pause(tries, longest=1)
+            tries += 1
+        if twin is not None:
+            return twin, None
+        patience.pause(attempt)
+        attempt += 1
+
+
+def _followed(cluster: Cluster, task_id: str, patience: Patience, *, strict: bool) -> str | None:
+    """The model of a task, once it has one; None where the task is gone or, unless ``strict``, has failed."""
+    attempt = 0
+    while not patience.over:
+        task = persist_if_there(cluster, ml.task(task_id), patience)
+        if task is None or (task.get("state") not in {*_UNFINISHED, "COMPLETED"} and not strict):
+            return None
+        if task.get("state") not in {*_UNFINISHED, "COMPLETED"}:
+            raise _failed(task)
+        if task.get("model_id"):
+            return str(task["model_id"])
+        patience.pause(attempt, longest=1)
+        attempt += 1
+    raise TaskFailed(f"task {task_id} names no model, and the time is up", hint="run osform apply again")
+
+
+def _wait(cluster: Cluster, model_id: str, task_id: str | None, patience: Patience) -> None:
+    """Wait until the server has the whole model."""
+    attempt = 0
+    while True:
+        task = (persist_if_there(cluster, ml.task(task_id), patience) if task_id else None) or {}
+        if task.get("state") not in {None, *_UNFINISHED, "COMPLETED"}:
+            raise _failed(task)
+        model = document(cluster, model_id, patience)
+        state = model.get("model_state") if model else None
+        if state not in (None, "REGISTERING", "REGISTER_FAILED"):
+            return
+        if state == "REGISTER_FAILED" or patience.over:
+            raise TaskFailed(f"model {model_id} is {state or 'gone'}", hint="run osform apply again")
+        patience.pause(attempt, longest=1)
+        attempt += 1
+
+
+def _failed(task: Mapping[str, Any]) -> TaskFailed:
+    reason = plain_error(task.get("error") or f"its task is {task.get('state')}", {})
+    return TaskFailed(f"the server could not register the model: {reason}", hint=_hint(reason))
+
+
+def _with_hint(error: RequestFailed) -> RequestFailed:
+    return RequestFailed(error.request, error.status, error.type, error.reason, hint=_hint(error.reason))
+
+
+def _hint(reason: str) -> str | None:
+    words = reason.lower()
+    return next((hint for part, hint in _HINTS if part in words), None)

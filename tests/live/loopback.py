@@ -1,0 +1,61 @@
+"""A server on this machine for what runs elsewhere: embeddings in the way of OpenAI, and files to fetch."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+
+@dataclass
+class Loopback:
+    """Answers each text with a vector of four numbers, and serves ``files`` by their path.
+
+    ``keys`` are the Authorization headers that came with the questions.
+    """
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Loopback:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                outer.keys.append(self.headers.get("Authorization", ""))
+                texts = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
+                data = [{"index": n, "embedding": [0.5, 0.5, 0.5, 0.5]} for n in range(len(texts))]
+                self.answer(json.dumps({"data": data}).encode(), "application/json")
+
+            def do_GET(self) -> None:
+                self.answer(outer.files.get(self.path, b""), "application/zip")
+
+            def answer(self, content: bytes, kind: str) -> None:
+                self.send_response(200 if content else 404)
+                self.send_header("content-type", kind)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

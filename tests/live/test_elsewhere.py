@@ -1,0 +1,117 @@
+"""Models that osform doesn't package, on a real cluster: behind a connector, and fetched by the server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osform.cluster.predict import predict, probe
+from osform.core.events import Event, Note
+from osform.core.request import Request
+from osform.errors import ApplyFailed
+from tests import tiny
+from tests.live.every_kind import CONNECTOR, REMOTE, TRUST
+from tests.live.loopback import Loopback
+from tests.live.stacks import Files
+
+GROUP = "description: a test\n"
+FETCH = (
+    "persistent:\n"
+    "  plugins.ml_commons.allow_registering_model_via_url: true\n"
+    "  plugins.ml_commons.trusted_url_regex: '^http://127\\.0\\.0\\.1:.*$'\n"
+)
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Loopback]:
+    with Loopback() as server:
+        yield server
+
+
+@pytest.fixture
+def remote(files: Files, elsewhere: Loopback) -> Files:
+    """A stack with a remote model that embeds, applied."""
+    files.environ["KEY"] = "sesame-one"
+    files.write("cluster_settings/NAME", TRUST)
+    files.write("connector/NAME", CONNECTOR.replace("http://127.0.0.1:9", elsewhere.url))
+    files.write("model_group/NAME", GROUP)
+    files.write("model/NAME", REMOTE + "probe: a cat\nmodel_config: {model_type: any, embedding_dimension: 4}\n")
+    pipeline = "text_embedding: {model_id: '${model/NAME.model_id}', field_map: {text: v}}"
+    files.write("ingest_pipeline/NAME", f"processors: [{{{pipeline}}}]\n")
+    files.apply()
+    return files
+
+
+def stored(files: Files, what: str) -> Any:
+    chunks = {"exists": {"field": "chunk_number"}}
+    body = {"query": {"bool": {"filter": {"term": {"name.keyword": files.name}}, "must_not": chunks}}}
+    (hit,) = files.cluster.send(Request("POST", f"/_plugins/_ml/{what}/_search", body))["hits"]["hits"]
+    return hit
+
+
+def test_a_remote_model_is_asked_with_its_credential_and_serves_a_pipeline(remote: Files, elsewhere: Loopback) -> None:
+    assert remote.plan().empty
+    assert set(elsewhere.keys) == {"Bearer sesame-one"}
+    model = stored(remote, "models")
+    assert model["_source"]["model_state"] == "DEPLOYED"
+    assert predict(remote.cluster, model["_id"], ["a", "b"]) == [[0.5] * 4] * 2
+
+
+def test_a_new_credential_is_in_use_after_an_apply_that_names_the_model(remote: Files, elsewhere: Loopback) -> None:
+    remote.environ["KEY"] = "sesame-two"
+    (change,) = remote.plan().changes
+    (difference,) = change.differences
+    assert difference.path == ("credential", "key")
+    assert "sesame" not in f"{change}"
+    seen: list[Event] = []
+    remote.apply(seen.append)
+    model = stored(remote, "models")["_id"]
+    assert f"undeploying model {model}, which uses the connector" in [e.text for e in seen if isinstance(e, Note)]
+    assert remote.plan().empty
+    elsewhere.keys.clear()
+    predict(remote.cluster, model, ["a"])
+    assert elsewhere.keys == ["Bearer sesame-two"]
+
+
+def test_no_credential_is_in_the_ledger(remote: Files) -> None:
+    answer = remote.cluster.send(Request("POST", "/osform-ledger/_search", {"size": 1000}))
+    assert f"connector/{remote.name}" in str(answer)
+    assert "sesame" not in str(answer)
+
+
+def test_a_model_is_fetched_by_the_server_and_deployed(files: Files, elsewhere: Loopback, tmp_path: Path) -> None:
+    model = tiny.build(tmp_path)
+    elsewhere.files["/tiny.zip"] = model.bundle.read_bytes()
+    files.write("cluster_settings/NAME", FETCH)
+    files.write("model_group/NAME", GROUP)
+    files.write("model/NAME", by_url(elsewhere.url, hashlib.sha256(elsewhere.files["/tiny.zip"]).hexdigest()))
+    files.apply()
+    assert files.plan().empty
+    assert probe(files.cluster, stored(files, "models")["_id"], model.probes, least_cosine=0.9999) > 0.9999
+    files.edit("model/NAME", "one", "two")
+    assert [change.action for change in files.plan().changes] == ["update"]
+    files.apply()
+    assert files.plan().empty
+
+
+def test_bytes_that_are_not_those_of_the_hash_are_refused(files: Files, elsewhere: Loopback, tmp_path: Path) -> None:
+    elsewhere.files["/tiny.zip"] = tiny.build(tmp_path).bundle.read_bytes()
+    files.write("cluster_settings/NAME", FETCH)
+    files.write("model_group/NAME", GROUP)
+    files.write("model/NAME", by_url(elsewhere.url, "ab" * 32))
+    with pytest.raises(ApplyFailed) as failed:
+        files.apply()
+    assert "the server could not register the model" in str(failed.value)
+    assert "sha256sum" in str(failed.value)
+
+
+def by_url(url: str, sha256: str) -> str:
+    config = "{model_type: bert, embedding_dimension: 32, framework_type: sentence_transformers, pooling_mode: cls}"
+    return (
+        f"url: {url}/tiny.zip\nmodel_content_hash_value: {sha256}\nformat: onnx\nmodel_config: {config}\n"
+        "group: ${model_group/NAME.model_group_id}\ndescription: one\nprobe: a cat\n"
+    )
