@@ -49,7 +49,9 @@ class _Source(_Strict):
     revision: str | None = None
 
 
-class _Model(_Strict):
+class ModelFile(_Strict):
+    """``models/<name>/model.yaml``."""
+
     source: _Source
     exports: dict[Format, list[Precision]] = Field(
         default={"torch_script": ["fp32"], "onnx": ["fp32"]}, min_length=1, validate_default=True
@@ -147,9 +149,9 @@ def _read_spec(folder: Path) -> ModelSpec:
     if problems:
         raise SpecError(problems)
     try:
-        model = _Model.model_validate(document.value)
+        model = ModelFile.model_validate(document.value)
     except ValidationError as error:
-        raise SpecError(problems_of(document, error, _Model)) from error
+        raise SpecError(problems_of(document, error, ModelFile)) from error
     source = _source(document, model.source)
     exports = tuple((form, precision) for form, many in model.exports.items() for precision in many)
     return ModelSpec(

@@ -53,7 +53,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class _StackFile(_Strict):
+class StackFile(_Strict):
+    """``stack.yaml``."""
+
     name: _StackName
     description: str = ""
     variables: dict[_Name, Any] = {}
@@ -61,7 +63,9 @@ class _StackFile(_Strict):
     bundles: str | None = None
 
 
-class _Options(_Strict):
+class Options(_Strict):
+    """What stands under ``osform:`` in a resource's file."""
+
     template: str | None = None
     values: dict[_Name, Any] = {}
     protect: bool = False
@@ -72,7 +76,7 @@ class _ResourceFile(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    osform: _Options = _Options()
+    osform: Options = Options()
 
 
 @dataclass
@@ -101,9 +105,9 @@ class _Reader:
             return None
         return document
 
-    def stack_file(self, environment: str, given: Mapping[str, Any]) -> _StackFile:
+    def stack_file(self, environment: str, given: Mapping[str, Any]) -> StackFile:
         """``stack.yaml`` and the environment's values; what can be read of it where it has mistakes."""
-        unknown = _StackFile(name="unnamed")
+        unknown = StackFile(name="unnamed")
         path = self.provision / "stack.yaml"
         if not path.is_file():
             message = "there is no such file, expected the stack's name in it"
@@ -116,10 +120,10 @@ class _Reader:
             return unknown
         stack, declared = unknown, document.value.get("variables")
         try:
-            stack = _StackFile.model_validate(document.value)
+            stack = StackFile.model_validate(document.value)
             declared = stack.variables
         except ValidationError as error:
-            self.problems += problems_of(document, error, _StackFile)
+            self.problems += problems_of(document, error, StackFile)
         if isinstance(declared, dict):
             folder = self.provision / "environments"
             self.variables, problems = read_variables(document, declared, folder, environment, given)
@@ -232,7 +236,7 @@ class _Reader:
     def _known(self) -> Known:
         return Known(self.variables, frozenset(self.there))
 
-    def _rendered(self, address: Address, options: _Options, use: Document) -> Document | None:
+    def _rendered(self, address: Address, options: Options, use: Document) -> Document | None:
         assert options.template is not None
         passed = KINDS[address.kind].PASSED
         found = list(mistakes(use, options.values, ("osform", "values"), self._known, passed))
