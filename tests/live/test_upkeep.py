@@ -209,3 +209,34 @@ def test_destroy_takes_everything_away_and_only_that(project: Project, cluster: 
     assert len(gone.json["applied"]) == 6
     assert project.name not in json.dumps(get(cluster, "/_cat/indices", format="json"))
     assert drifted(project) == []
+
+
+def test_status_says_since_when_by_whom_and_how_each_is(project: Project, cluster: Cluster) -> None:
+    cluster.send(Request("POST", f"/{project.name}/_doc", {"text": "snow"}, {"refresh": "true"}))
+    rows = {each["address"]: each for each in project.run("status", "--format", "json").json["resources"]}
+    index, model = rows[f"index/{project.name}"], rows[f"model/{project.name}"]
+    assert (index["health"], index["documents"], index["healthy"]) == ("green", 1, True)
+    assert model["health"] == "served by 1 node"
+    assert "@" in model["applied_by"]
+    assert model["applied_at"].startswith("20")
+    cluster.send(Request("POST", f"/_plugins/_ml/models/{model_of(cluster, project)}/_undeploy"))
+    (line,) = [each for each in project.run("status").out.splitlines() if each.startswith(f"model/{project.name} ")]
+    assert "undeployed" in line
+
+
+def test_a_renamed_ingest_pipeline_is_switched_to_before_the_old_name_goes(project: Project, cluster: Cluster) -> None:
+    cluster.send(Request("POST", f"/{project.name}/_doc", {"text": "snow"}, {"refresh": "true"}))
+    old, new = f"{project.name}-pipeline", f"{project.name}-embed"
+    project.path("ingest_pipeline/NAME-pipeline").rename(project.path("ingest_pipeline/NAME-embed"))
+    project.edit("index/NAME", f"ingest_pipeline/{old}.name", f"ingest_pipeline/{new}.name")
+    stack = project.root / "provision" / "stack.yaml"
+    stack.write_text(f"{stack.read_text()}moved: {{ingest_pipeline/{old}: ingest_pipeline/{new}}}\n")
+    applied = project.apply("--format", "json")
+    assert applied.status == 0, applied.err
+    assert [each["address"] for each in applied.json["applied"]] == [
+        f"ingest_pipeline/{new}", f"index/{project.name}", f"ingest_pipeline/{old}",
+    ]  # fmt: skip
+    settings = get(cluster, f"/{project.name}/_settings", flat_settings="true")[f"{project.name}-v1"]["settings"]
+    assert settings["index.default_pipeline"] == f"{new}-v1"
+    assert {name for name in get(cluster, "/_ingest/pipeline") if project.name in name} == {new, f"{new}-v1"}
+    assert project.plan().status == 0

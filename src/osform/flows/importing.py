@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,8 @@ def import_live(
     """Write a file for the resource at ``address``, or for everything that is live and nobody's, and take it over.
 
     Reads the cluster and writes its ledger, nothing else. Raises SpecError for files that are there already and have
-    mistakes, InputError for an address that nothing is at, LockHeld, Unreachable and RequestFailed.
+    mistakes, InputError for an address that nothing is at and for credentials that ``environ`` does not have, LockHeld,
+    Unreachable and RequestFailed.
     """
     cluster.ping()
     written = [path] if (path := write_stack_file(provision)) else []
@@ -84,6 +86,7 @@ def import_live(
             for each in inventory.found
             if each in spec.resources
         ]
+    _refuse_unset(inventory, wanted, os.environ if environ is None else environ)
     for each in wanted:
         path = write_resource(provision, each, inventory.body(each, {*wanted, *spec.resources}))
         report(Note(f"wrote {path}"))
@@ -97,6 +100,16 @@ def import_live(
     done.adopted = [applied.change.address for applied in outcome.applied]
     done.left = {c.address: c.differences for c in plan.changes if isinstance(c, Adopt) and c.differences}
     return done
+
+
+def _refuse_unset(inventory: Inventory, wanted: Collection[Address], environ: Mapping[str, str]) -> None:
+    unset = {name: each for each in wanted for name in inventory.secrets(each) if not environ.get(name)}
+    if unset:
+        lines = [f"{each} has a credential, which no file may hold: {name} is not set" for name, each in unset.items()]
+        hint = (
+            f"export {' '.join(f'{name}=...' for name in unset)}, and run the same command again; nothing was written"
+        )
+        raise InputError("\n".join(lines), hint=hint)
 
 
 def _chosen(inventory: Inventory, address: str | None, there: Collection[Address]) -> list[Address]:
