@@ -143,6 +143,7 @@ def status(
 @cluster_option
 @format_option()
 @click.option("--all", "everything", is_flag=True, help="Everything that is live and belongs to no stack.")
+@lock_options
 def import_(
     address: str | None,
     provision: Path,
@@ -151,6 +152,8 @@ def import_(
     cluster_url: str | None,
     format: str,
     everything: bool,
+    lock_timeout: float,
+    lease: float,
 ) -> None:
     """Write files for what is live, references and all, and take it over. Nothing on the cluster is changed.
 
@@ -163,7 +166,13 @@ def import_(
     values = given(variables)
     with connected(cluster_url) as cluster, reporting() as report:
         done = import_live(
-            cluster, provision, environment=environment, variables=values, address=address, report=report
+            cluster,
+            provision,
+            environment=environment,
+            variables=values,
+            address=address,
+            lock=asked(lock_timeout, lease),
+            report=report,
         )
     if format == "json":
         click.echo(json.dumps(done.to_json(), indent=2, ensure_ascii=False))

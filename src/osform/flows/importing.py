@@ -18,6 +18,7 @@ from osform.errors import InputError, PlanRefused
 from osform.files.stack import load_stack
 from osform.files.writing import write_resource, write_stack_file
 from osform.flows.finding import Inventory, take_inventory
+from osform.flows.locking import DEFAULT, LockOptions
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
 from osform.flows.stack import Stack
@@ -64,6 +65,7 @@ def import_live(
     variables: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     address: str | None = None,
+    lock: LockOptions = DEFAULT,
     report: Report = silent,
 ) -> Imported:
     """Write a file for the resource at ``address``, or for everything that is live and nobody's, and take it over.
@@ -87,19 +89,31 @@ def import_live(
             if each in spec.resources
         ]
     _refuse_unset(inventory, wanted, os.environ if environ is None else environ)
-    for each in wanted:
-        path = write_resource(provision, each, inventory.body(each, {*wanted, *spec.resources}))
+    try:
+        for each in wanted:
+            path = write_resource(provision, each, inventory.body(each, {*wanted, *spec.resources}))
+            done.files.append(path)
+        if wanted:
+            stack = Stack.load(provision, environment, variables, environ)
+            adoption = Adoption(frozenset(wanted), ids={each: inventory.found[each].ids for each in wanted})
+            _take_over(stack, cluster, adoption, done, lock, report)
+    except BaseException:
+        # The same command can be given again: no file stands in its way.
+        for path in done.files if not done.adopted else ():
+            path.unlink(missing_ok=True)
+        raise
+    for path in done.files:
         report(Note(f"wrote {path}"))
-        done.files.append(path)
-    if not wanted:
-        return done
-    stack = Stack.load(provision, environment, variables, environ)
-    adoption = Adoption(frozenset(wanted), ids={each: inventory.found[each].ids for each in wanted})
-    outcome, plan = stack.take_over(cluster, adoption, report=report)
-    outcome.check()
-    done.adopted = [applied.change.address for applied in outcome.applied]
-    done.left = {c.address: c.differences for c in plan.changes if isinstance(c, Adopt) and c.differences}
     return done
+
+
+def _take_over(
+    stack: Stack, cluster: Cluster, adoption: Adoption, done: Imported, lock: LockOptions, report: Report
+) -> None:
+    outcome, plan = stack.take_over(cluster, adoption, lock=lock, report=report)
+    done.adopted = [applied.change.address for applied in outcome.applied]
+    outcome.check()
+    done.left = {c.address: c.differences for c in plan.changes if isinstance(c, Adopt) and c.differences}
 
 
 def _refuse_unset(inventory: Inventory, wanted: Collection[Address], environ: Mapping[str, str]) -> None:
