@@ -84,3 +84,16 @@ def test_two_groups_of_one_slug_are_two_files_and_ids_become_references() -> Non
 
 def test_settings_are_written_as_a_person_would() -> None:
     assert [plain(value) for value in ("true", "12", "007", "1s", "-1", ["a"])] == [True, 12, "007", "1s", "-1", ["a"]]
+
+
+def test_a_connector_s_credentials_and_what_looks_like_one_come_from_the_environment() -> None:
+    headers = {"Authorization": "Bearer ${credential.key}", "X-Api-Key": "abc", "Accept": "text/plain"}
+    source = {"name": "Open AI", "version": "1", "protocol": "http", "created_time": 1, "parameters": {"model": "m"}}
+    hits = [{"_id": "c1", "_source": {**source, "actions": [{"action_type": "PREDICT", "method": "POST", "url": "u",
+                                                             "headers": headers}]}}]  # fmt: skip
+    inventory = take_inventory(Answers(connectors={"hits": {"hits": hits}}), spec({}), State())
+    written = bodies(inventory)["connector/open-ai"]
+    assert written["credential"] == {"key": "${env.OPEN_AI_KEY}"}
+    assert written["actions"][0]["headers"] == {**headers, "X-Api-Key": "${env.OPEN_AI_X_API_KEY}"}
+    assert (written["name"], "created_time" in written) == ("Open AI", False)
+    assert sorted(inventory.secrets(Address("connector", "open-ai"))) == ["OPEN_AI_KEY", "OPEN_AI_X_API_KEY"]

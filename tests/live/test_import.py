@@ -148,3 +148,26 @@ def test_a_model_without_its_bytes_is_left_out_and_said(project: Project, cluste
     time.sleep(2)
     cluster.send(Request("DELETE", f"{ML}/models/{model_id}"))
     time.sleep(2)
+
+
+def test_a_connector_is_imported_with_its_credential_from_the_environment(project: Project, cluster: Cluster) -> None:
+    name = f"h{uuid.uuid4().hex[:8]}"
+    action = {
+        "action_type": "predict", "method": "POST", "url": "https://api.openai.com/v1/embeddings",
+        "headers": {"Authorization": "Bearer ${credential.key}"}, "request_body": '{"input": ${parameters.input}}',
+    }  # fmt: skip
+    body = {"name": name, "version": 1, "protocol": "http", "credential": {"key": "s3cret"}, "actions": [action]}
+    connector_id = cluster.send(Request("POST", f"{ML}/connectors/_create", body))["connector_id"]
+    refused = project.run("import", f"connector/{name}")
+    variable = f"{name}_key".upper()
+    assert (refused.status, f"{variable} is not set" in refused.err) == (1, True)
+    assert not project.path(f"connector/{name}").exists()
+    project.environ[variable] = "s3cret"
+    imported = project.run("import", f"connector/{name}")
+    assert imported.status == 0, imported.err
+    text = project.path(f"connector/{name}").read_text()
+    assert f"${{env.{variable}}}" in text
+    assert "Bearer ${credential.key}" in text
+    assert "s3cret" not in text
+    assert project.plan().status == 0
+    assert cluster.send(Request("GET", f"{ML}/connectors/{connector_id}"))["name"] == name

@@ -11,7 +11,7 @@ from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.resource import StackSpec
 from osform.core.state import Entry, State
-from osform.core.values import concealed
+from osform.core.values import concealed, redacted, secrets_in
 from osform.kinds.base import Body, Live
 
 _SETTINGS = "cluster_settings"
@@ -60,10 +60,10 @@ def ids_of_others(state: State, kind: str) -> frozenset[str]:
 
 def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:
     """How what is live differs from what is asked: ``before`` is live, ``after`` asked."""
-    shown = concealed(asked)
-    found = tuple(Difference(d.path, d.after, d.before) for d in missing(shown, live.body))
+    shown, there = concealed(asked), concealed(redacted(live.body, secrets_in(asked)))
+    found = tuple(Difference(d.path, d.after, d.before) for d in missing(shown, there))
     if address.kind in _WHOLE:
-        found += tuple(d for d in differences(live.body, shown) if d.after is ABSENT and d.before not in ([], {}))
+        found += tuple(d for d in differences(there, shown) if d.after is ABSENT and d.before not in ([], {}))
     return found
 
 
