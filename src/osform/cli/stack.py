@@ -15,6 +15,7 @@ from osform.cli.options import adopt_options, adoption, cluster_option, connecte
 from osform.errors import InputError
 
 if TYPE_CHECKING:
+    from osform.core.plan import Plan
     from osform.flows.plan_files import PlanFile
     from osform.flows.stack import Stack
 
@@ -189,18 +190,31 @@ def apply(
         if made.empty and expect in (None, made.checksum):
             outcome = Outcome(made.stack)
         else:
-            if expect is None:
+            review = _shows(made, format) if yes and expect is None else None
+            if expect is None and not yes:
                 expect, reviewed = made.checksum, PlanFile.of(made, stack.spec)
             with logging(format, events) as report:
                 outcome = stack.apply(
-                    cluster, expect=expect, reviewed=reviewed, force=force, lock=asked(lock_timeout, lease),
-                    adoption=taken, report=report,
+                    cluster, expect=expect, reviewed=reviewed, review=review, force=force,
+                    lock=asked(lock_timeout, lease), adoption=taken, report=report,
                 )  # fmt: skip
     if format == "json":
         click.echo(json.dumps(outcome.to_json(), indent=2))
     elif outcome.applied:
-        click.echo(f"applied {len(outcome.applied)} of {len(made.changes)} changes in {outcome.seconds:.1f} s")
+        click.echo(f"applied {len(outcome.applied)} of {outcome.planned} changes in {outcome.seconds:.1f} s")
     outcome.check()
+
+
+def _shows(before: Plan, format: str) -> Callable[[Plan], None]:
+    """With --yes nobody chose the plan that was shown: where another one holds by now, that one is shown as well."""
+    from osform.cli.plans import show
+
+    def review(plan: Plan) -> None:
+        if plan.checksum != before.checksum and format == "text":
+            click.echo("the cluster has changed meanwhile; the plan is now:", err=True)
+            show(plan, format)
+
+    return review
 
 
 def _expected(expect: str | None, reviewed: PlanFile | None) -> str | None:

@@ -48,13 +48,15 @@ class Applied:
 class Outcome:
     """What an apply did: changes made, errors by address, and what was not tried because of them.
 
-    ``seconds`` is how long all of it took; ``stopped`` says why nothing more could be tried, where that was so.
+    ``planned`` is how many changes there were to make, ``seconds`` how long all of it took; ``stopped`` says why
+    nothing more could be tried, where that was so.
     """
 
     stack: str
     applied: list[Applied] = field(default_factory=list)
     failed: dict[Address, OsformError] = field(default_factory=dict)
     skipped: list[Address] = field(default_factory=list)
+    planned: int = 0
     seconds: float = 0.0
     stopped: str = ""
 
@@ -100,7 +102,7 @@ class Applier:
 
         Raises PlanRefused and NotReady before anything is written; what fails later is in the outcome.
         """
-        outcome = Outcome(plan.stack)
+        outcome = Outcome(plan.stack, planned=len(plan.changes))
         if plan.empty:
             return outcome
         self._refuse_dangers(plan, survey, force, whole)

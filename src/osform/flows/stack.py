@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +74,7 @@ class Stack:
         *,
         expect: str | None = None,
         reviewed: PlanFile | None = None,
+        review: Callable[[Plan], None] | None = None,
         force: bool = False,
         lock: LockOptions = DEFAULT,
         adoption: Adoption | None = None,
@@ -82,16 +83,20 @@ class Stack:
         """Plan, then carry out that very plan, under the cluster's lock.
 
         ``expect`` is the checksum of the plan that was reviewed: another one is refused, and where ``reviewed`` is that
-        plan, or this machine remembers it, the refusal says what moved. ``force`` releases the brake on deletions.
+        plan, or this machine remembers it, the refusal says what moved. ``review`` is given the plan once the lock is
+        held and before anything is changed. ``force`` releases the brake on deletions.
+
         Raises what ``plan`` raises, LockHeld where somebody else is at work, NotReady without a node for models; what
         fails on the way is in the outcome, whose ``check`` raises it.
         """
-        if expect is None and self.plan(cluster, adoption=adoption).empty:
+        if expect is None and review is None and self.plan(cluster, adoption=adoption).empty:
             return Outcome(self.spec.name)  # nothing to do: neither a lock nor a ledger is needed
         with locked(self._ledger(cluster), lock, report) as ledger:
             survey, plan, used = self._planned(ledger.cluster, adoption)
             if expect is not None and plan.checksum != expect:
                 raise moved(plan, expect, reviewed or recall(bundles.cache_folder(self.environ), expect))
+            if review is not None:
+                review(plan)
             removing.refuse(used)
             return self._applier(ledger, report).apply(plan, survey, force=force, whole=not self.spec.resources)
 
