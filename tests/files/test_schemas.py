@@ -106,5 +106,7 @@ def test_a_body_without_what_its_kind_needs_is_refused_unless_a_template_makes_i
 
 def test_a_reference_may_stand_for_a_number_and_only_a_variable_for_a_list() -> None:
     assert _valid("ingest_pipeline", {"processors": "${var.all}", "version": "${var.version}"})
+    assert _valid("model", {"model": "m", "group": "g", "format": "${var.format}"})
+    assert not _valid("model", {"model": "m", "group": "g", "format": "onxx"})
     assert not _valid("ingest_pipeline", {"processors": "${model/m.model_id}"})
     assert not _valid("ingest_pipeline", {"processors": [], "version": "two"})

@@ -22,6 +22,7 @@ COMMANDS = {
     "destroy": ("osform.cli.upkeep:destroy", "Take away everything that this stack made."),
     "import": ("osform.cli.upkeep:import_", "Write files for what is live, and take it over."),
     "status": ("osform.cli.upkeep:status", "What is there, since when, by whom, and whether it is well."),
+    "doctor": ("osform.cli.doctor:doctor", "Whether this cluster can do the work."),
     "schema": ("osform.cli.schema:schema", "JSON Schema of the files, for editors."),
     "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
     "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),

@@ -81,8 +81,8 @@ def require_ml_node(
     eligible = tuple(node for node in every if placement.takes(node))
     if not eligible:
         raise NotReady(
-            f"no node can run a model: {_what_is_asked(placement)}; there is only {', '.join(map(str, every))}",
-            hint=_remedy(placement),
+            f"no node can run a model: {what_is_asked(placement)}; there is only {', '.join(map(str, every))}",
+            hint=remedy(placement),
         )
     return eligible
 
@@ -133,7 +133,8 @@ def _placement(cluster: Cluster, patience: Patience) -> Placement:
     )
 
 
-def _what_is_asked(placement: Placement) -> str:
+def what_is_asked(placement: Placement) -> str:
+    """The settings that leave no node for models, as a sentence."""
     if placement.only_ml:
         asked = "plugins.ml_commons.only_run_on_ml_node is true and no node has the role ml"
     else:
@@ -142,7 +143,8 @@ def _what_is_asked(placement: Placement) -> str:
     return f"{asked}, and plugins.ml_commons.exclude_nodes._name leaves out {out}" if out else asked
 
 
-def _remedy(placement: Placement) -> str:
+def remedy(placement: Placement) -> str:
+    """What to do where no node can run a model."""
     start = "start the ML node (on this machine: osform cluster up) and run the command again"
     if placement.only_ml:
         return f"{start}, or let data nodes run models: plugins.ml_commons.only_run_on_ml_node: false"

@@ -204,13 +204,15 @@ def _key(name: str, kind: Kind, key: str) -> Schema:
     """What may stand at a key: the types that the kind's own check takes, or a reference in place of any of them."""
     types = [word for word, sample in _SAMPLES.items() if not _refused(kind, key, sample)]
     more = {**_KEYS.get(key, {}), **_OWN.get((name, key), {})}
-    if len(types) == len(_SAMPLES):
+    if len(types) == len(_SAMPLES) and "enum" not in more:
         return more
-    known = {"type": types[0] if len(types) == 1 else types} | {k: v for k, v in more.items() if k != "description"}
+    # A check that finds something else missing first says nothing of types: then a list of words is all there is.
+    taken = {"type": types[0] if len(types) == 1 else types} if len(types) < len(_SAMPLES) else {}
+    known = taken | {word: value for word, value in more.items() if word != "description"}
     said = {"description": more["description"]} if "description" in more else {}
     if "string" in types and "enum" not in more:
         return known | said
-    single = {"boolean", "integer", "number"} & set(types)
+    single = {"string", "boolean", "integer", "number"} & set(types)
     return {"anyOf": [known, {"$ref": f"#/$defs/{'reference' if single else 'variable'}"}]} | said
 
 
