@@ -91,22 +91,3 @@ def named(name: str, what: str) -> Iterator[Finding]:
         yield Finding(
             (), f"{name!r} is no name for {what}, expected lower-case letters, digits, - _ .", "rename the file"
         )
-
-
-def processors(body: Body, key: str, demands: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
-    """A list of processors: each a mapping with one key, its type; ``demands`` are the keys that a type requires."""
-    listed = body.get(key, [])
-    if not isinstance(listed, list):
-        return
-    for index, processor in enumerate(listed):
-        path: Path = (key, index)
-        if not isinstance(processor, dict) or len(processor) != 1:
-            found = f"the keys {', '.join(processor)}" if isinstance(processor, dict) else described(processor)
-            message = f"{found or 'no key'}, expected a mapping with one key, the processor's type"
-            yield Finding(path, message, "write '- TYPE: {OPTION: VALUE}' for each processor")
-            continue
-        ((kind, options),) = processor.items()
-        if not isinstance(options, dict):
-            yield Finding((*path, kind), *otherwise(options, dict))
-            continue
-        yield from required(options, demands.get(kind, ()), (*path, kind))

@@ -1,4 +1,4 @@
-"""What resources must agree on: the model's dimension along pipeline, field map and mapping."""
+"""What resources must agree on: a model's dimension and space along pipelines, field map and mapping; and names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 
 from osform.core.address import Address
 from osform.core.refs import OutputRef, parse
-from osform.core.values import Unknown
+from osform.core.values import Unknown, leaves
 from osform.kinds import mappings, pipelines
 from osform.kinds.base import Body, Finding
 from osform.kinds.settings import flat
+
+# What fills a knn_vector named in its field map; others fill rank_features, or name the target elsewhere.
+_DENSE = frozenset({"text_embedding"})
+_PROMISES = frozenset({"dimension", "max_length", "space_type", "sha256"})
 
 
 def check(
@@ -20,12 +24,30 @@ def check(
     """Every disagreement, with the resource whose file shows it. ``known`` are the outputs known without a cluster."""
     for address, body in bodies.items():
         yield from ((address, finding) for finding in _clash(address, bodies))
+        yield from ((address, finding) for finding in _never_known(body, bodies, known))
         if address.kind == "index" and isinstance(body.get("settings"), dict):
-            name = flat(body["settings"], "index.").get("index.default_pipeline")
+            settings = flat(body["settings"], "index.")
+            name = settings.get("index.default_pipeline")
             pipeline = bodies.get(Address("ingest_pipeline", str(name)))
             if pipeline is not None and isinstance(body.get("mappings"), dict):
                 for finding in _index(body["mappings"], pipeline, str(name), known):
                     yield address, finding
+            search = Address("search_pipeline", str(settings.get("index.search.default_pipeline")))
+            if pipeline is not None and search in bodies:
+                yield from ((search, finding) for finding in _question(bodies[search], pipeline, address))
+
+
+def _never_known(
+    body: Body, bodies: Mapping[Address, Body], known: Mapping[Address, Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """References to what a model that osform doesn't package could promise and doesn't: no apply would ever tell."""
+    for path, value in leaves(body):
+        for piece in parse(value.text) if isinstance(value, Unknown) else ():
+            if not isinstance(piece, OutputRef) or "model" in bodies.get(piece.address, {"model": "unreadable"}):
+                continue
+            if piece.address.kind == "model" and piece.output in _PROMISES - known.get(piece.address, {}).keys():
+                hint = f"write it out, or add model_config to provision/{piece.address}.yaml"
+                yield Finding(path, f"{piece}: the model doesn't say its {piece.output}", hint)
 
 
 def _clash(address: Address, bodies: Mapping[Address, Body]) -> Iterator[Finding]:
@@ -46,27 +68,49 @@ def _clash(address: Address, bodies: Mapping[Address, Body]) -> Iterator[Finding
 
 def _index(mapping: Body, pipeline: Body, name: str, known: Mapping[Address, Mapping[str, Any]]) -> Iterator[Finding]:
     vectors = dict(mappings.vectors(mapping))
-    for options in embeddings(pipeline):
+    for options in embeddings(pipeline, _DENSE):
         model = model_of(options)
-        dimension = known.get(model, {}).get("dimension") if model else None
         for target in targets(options.get("field_map")):
             path = mappings.field_path(target)
-            if path not in vectors:
-                hint = f"add {target}: {{type: knn_vector, dimension: {_reference(model)}}}"
-                yield Finding(
-                    ("mappings", *path), f"no knn_vector {target!r}, which ingest_pipeline/{name} fills", hint
-                )
+            if path in vectors:
+                promised = known.get(model, {}) if model else {}
+                for finding in _vector(vectors[path], model, promised):
+                    yield Finding(("mappings", *path, *finding.path), finding.message, finding.hint)
                 continue
-            found = vectors[path].get("dimension")
-            if isinstance(found, int) and dimension is not None and found != dimension:
-                message = f"{found}, but {model} gives {dimension}"
-                yield Finding(("mappings", *path, "dimension"), message, f"write {_reference(model)}")
+            hint = f"add {target}: {{type: knn_vector, dimension: {_reference(model)}}}"
+            yield Finding(("mappings", *path), f"no knn_vector {target!r}, which ingest_pipeline/{name} fills", hint)
 
 
-def embeddings(pipeline: Body) -> Iterator[Mapping[str, Any]]:
-    """The options of each processor that makes vectors from text."""
+def _vector(field: Body, model: Address | None, promised: Mapping[str, Any]) -> Iterator[Finding]:
+    found, dimension = field.get("dimension"), promised.get("dimension")
+    if isinstance(found, int) and dimension is not None and found != dimension:
+        yield Finding(("dimension",), f"{found}, but {model} gives {dimension}", f"write {_reference(model)}")
+    wanted = promised.get("space_type")
+    method = field.get("method")
+    path = ("method", "space_type") if isinstance(method, dict) and "space_type" in method else ("space_type",)
+    space = method["space_type"] if isinstance(method, dict) and "space_type" in method else field.get("space_type")
+    if wanted is not None and isinstance(space, str) and space != wanted:
+        message = f"{space!r}, but the vectors of {model} are compared by {wanted}"
+        yield Finding(path, message, f"write space_type: ${{{model}.space_type}}")
+
+
+def _question(search: Body, pipeline: Body, index: Address) -> Iterator[Finding]:
+    """A search pipeline that embeds questions with another model than the index's documents."""
+    documents = {model_of(options) for options in embeddings(pipeline)} - {None}
+    processors = search.get("request_processors", [])
+    for number, processor in enumerate(processors if isinstance(processors, list) else ()):
+        options = processor.get("neural_query_enricher") if isinstance(processor, dict) else None
+        model = model_of({"model_id": options.get("default_model_id")}) if isinstance(options, dict) else None
+        if model is not None and documents and model not in documents:
+            message = f"{model}, but {index} has vectors of {', '.join(sorted(map(str, documents)))}"
+            path = ("request_processors", number, "neural_query_enricher", "default_model_id")
+            yield Finding(path, message, "ask with the model that embedded the documents")
+
+
+def embeddings(pipeline: Body, kinds: frozenset[str] = pipelines.EMBEDDING) -> Iterator[Mapping[str, Any]]:
+    """The options of each processor that makes vectors, or of those of some kinds."""
     for processor in pipeline.get("processors", []):
-        for kind in sorted(pipelines.EMBEDDING & processor.keys()) if isinstance(processor, dict) else ():
+        for kind in sorted(kinds & processor.keys()) if isinstance(processor, dict) else ():
             if isinstance(processor[kind], dict):
                 yield processor[kind]
 

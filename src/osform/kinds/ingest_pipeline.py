@@ -8,7 +8,7 @@ from typing import Any
 from osform.core.address import Address
 from osform.core.diff import Difference, differences
 from osform.core.request import Request
-from osform.kinds import checks, pipelines
+from osform.kinds import checks, pipelines, processors
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
 
 KIND = "ingest_pipeline"
@@ -18,25 +18,14 @@ PASSED: frozenset[str] = frozenset()
 EVENTUAL = False
 BASE = "/_ingest/pipeline"
 
-_DEMANDS = {
-    "text_embedding": ("model_id", "field_map"),
-    "sparse_encoding": ("model_id", "field_map"),
-    "text_image_embedding": ("model_id", "embedding", "field_map"),
-    "set": ("field",),
-    "remove": ("field",),
-    "rename": ("field", "target_field"),
-    "copy": ("source_field", "target_field"),
-    "script": (),
-}
-
 
 def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     """Types, and the keys without which the server refuses a processor."""
     yield from checks.named(name, "a pipeline")
     yield from checks.required(body, ("processors",))
     yield from checks.typed(body, {"description": str, "processors": list, "on_failure": list, "version": int})
-    yield from checks.processors(body, "processors", _DEMANDS)
-    yield from checks.processors(body, "on_failure", _DEMANDS)
+    yield from processors.check(body, "processors", processors.INGEST)
+    yield from processors.check(body, "on_failure", processors.INGEST)
 
 
 def expand(name: str, body: Body, context: Context) -> Body:

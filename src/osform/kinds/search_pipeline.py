@@ -8,7 +8,7 @@ from typing import Any
 from osform.core.address import Address
 from osform.core.diff import Difference, differences
 from osform.core.request import Request
-from osform.kinds import checks, pipelines
+from osform.kinds import checks, pipelines, processors
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
 
 KIND = "search_pipeline"
@@ -25,7 +25,7 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     yield from checks.named(name, "a pipeline")
     yield from checks.typed(body, {"description": str, "version": int} | dict.fromkeys(_LISTS, list))
     for key in _LISTS:
-        yield from checks.processors(body, key, {})
+        yield from processors.check(body, key, processors.SEARCH)
 
 
 def expand(name: str, body: Body, context: Context) -> Body:

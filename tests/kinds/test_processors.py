@@ -1,0 +1,111 @@
+"""What is known of processors without a cluster, and what resources must agree on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from osform.core.address import Address
+from osform.core.values import Unknown
+from osform.kinds import consistency, ingest_pipeline, search_pipeline
+from osform.kinds.base import Body, Context
+
+M = Address("model", "m")
+MODEL_ID = Unknown("${model/m.model_id}")
+
+
+def said(kind: Any, body: Any) -> list[str]:
+    return [f"{'.'.join(map(str, f.path))}: {f.message}; {f.hint}" for f in kind.check("n", body, Context())]
+
+
+def weighted(*weights: Any, **more: Any) -> list[str]:
+    options = {"normalization": more, "combination": {"parameters": {"weights": list(weights)}}}
+    return said(search_pipeline, {"phase_results_processors": [{"normalization-processor": options}]})
+
+
+@pytest.mark.parametrize(
+    ("processor", "words"),
+    [
+        ({"grok": {"field": "a"}}, "processors.0.grok: 'patterns' is missing"),
+        ({"script": {"lang": "painless"}}, "processors.0.script: 'source' is missing"),
+        ({"text_chunking": {"field_map": {}}}, "'algorithm' is missing"),
+        ({"pipeline": {}}, "'name' is missing"),
+    ],
+)
+def test_a_processor_without_what_the_server_demands_is_found(processor: Any, words: str) -> None:
+    (finding,) = said(ingest_pipeline, {"processors": [processor]})
+    assert words in finding
+
+
+@pytest.mark.parametrize("processor", [{"script": {"id": "a"}}, {"remove": {"exclude_field": "a"}}, {"unheard_of": {}}])
+def test_one_of_two_keys_is_enough_and_unknown_processors_are_the_server_s(processor: Any) -> None:
+    assert said(ingest_pipeline, {"processors": [processor]}) == []
+
+
+def test_weights_add_up_to_one_and_are_as_many_as_the_bounds() -> None:
+    assert weighted(0.3, 0.7) == weighted(1, 0) == weighted(0.3333, 0.3333, 0.3333) == []
+    assert "the weights add up to 1.2, expected 1" in weighted(0.5, 0.7)[0]
+    assert "weights.0: 1.5, expected a weight between 0 and 1" in weighted(1.5, -0.5)[0]
+    assert "weights.1: text ('0.7'), expected a number" in weighted(0.3, "0.7")[0]
+    bounds = [{"mode": "clip", "min_score": 0.1}]
+    assert "1 bounds, but 2 weights" in weighted(0.3, 0.7, parameters={"lower_bounds": bounds})[0]
+
+
+def test_techniques_that_there_are_none_of_or_that_do_not_go_together_are_found() -> None:
+    assert "did you mean min_max?" in weighted(1, technique="min_mx")[0]
+    options = {"normalization": {"technique": "z_score"}, "combination": {"technique": "harmonic_mean"}}
+    (finding,) = said(search_pipeline, {"phase_results_processors": [{"normalization-processor": options}]})
+    assert "harmonic_mean of z-scores" in finding
+
+
+def agreed(field: Body, **promised: Any) -> list[str]:
+    embed = {"text_embedding": {"model_id": MODEL_ID, "field_map": {"a": "v"}}}
+    bodies: dict[Address, Body] = {
+        M: {"connector": "c1"},
+        Address("ingest_pipeline", "p"): {"processors": [embed]},
+        Address("index", "images"): {
+            "settings": {"index": {"default_pipeline": "p"}},
+            "mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 4, **field}}},
+        },
+    }
+    found = consistency.check(bodies, {M: promised})
+    return [f"{'.'.join(map(str, f.path))}: {f.message}; {f.hint}" for _, f in found]
+
+
+def test_a_vector_is_compared_as_its_model_was_made_for() -> None:
+    assert agreed({"method": {"space_type": "cosinesimil"}}, space_type="cosinesimil") == []
+    assert agreed({"space_type": "cosinesimil"}, space_type="cosinesimil") == []
+    assert agreed({}, space_type="cosinesimil") == agreed({"method": {"space_type": "l2"}}) == []
+    assert agreed({"method": {"space_type": "l2"}}, space_type="cosinesimil") == [
+        "mappings.properties.v.method.space_type: 'l2', but the vectors of model/m are compared by cosinesimil; "
+        "write space_type: ${model/m.space_type}"
+    ]
+
+
+def test_what_a_model_does_not_say_can_never_be_known() -> None:
+    (found,) = agreed({"dimension": Unknown("${model/m.dimension}")})
+    assert "${model/m.dimension}: the model doesn't say its dimension" in found
+
+
+def test_sparse_vectors_need_no_knn_vector() -> None:
+    sparse = {"sparse_encoding": {"model_id": MODEL_ID, "field_map": {"a": "v"}}}
+    bodies: dict[Address, Body] = {
+        Address("ingest_pipeline", "p"): {"processors": [sparse]},
+        Address("index", "i"): {"settings": {"default_pipeline": "p"}, "mappings": {"properties": {}}},
+    }
+    assert list(consistency.check(bodies, {})) == []
+
+
+def test_a_question_is_embedded_by_the_model_of_the_documents() -> None:
+    embed = {"text_embedding": {"model_id": MODEL_ID, "field_map": {}}}
+    enrich = {"neural_query_enricher": {"default_model_id": Unknown("${model/other.model_id}")}}
+    bodies: dict[Address, Body] = {
+        Address("ingest_pipeline", "p"): {"processors": [embed]},
+        Address("search_pipeline", "s"): {"request_processors": [enrich]},
+        Address("index", "i"): {"settings": {"default_pipeline": "p", "search.default_pipeline": "s"}},
+    }
+    ((address, finding),) = consistency.check(bodies, {})
+    assert (str(address), finding.message) == (
+        "search_pipeline/s", "model/other, but index/i has vectors of model/m",
+    )  # fmt: skip
