@@ -6,6 +6,7 @@ import pytest
 
 from osform.core.address import Address
 from osform.core.document import dotted
+from osform.core.request import Request
 from osform.flows.looking import Eyes
 from osform.kinds import KINDS
 from osform.kinds.base import Wanted
@@ -44,3 +45,15 @@ def test_each_kind_from_its_first_apply_to_its_removal(files: Files, case: Case)
 
 def test_every_kind_is_taken_through_its_life() -> None:
     assert {str(case) for case in CASES} >= set(KINDS)
+
+
+def test_an_alias_stays_on_an_index_that_is_made_anew(files: Files) -> None:
+    files.write("index/NAME-one", "mappings: {properties: {a: {type: keyword}}}\n")
+    files.write("alias/NAME", "indices: ['${index/NAME-one.name}']\n")
+    files.apply()
+    files.edit("index/NAME-one", "keyword", "long")
+    assert [change.action for change in files.plan().changes] == ["replace", "update"]
+    files.apply()
+    assert files.plan().empty
+    (name,) = files.cluster.send(Request("GET", f"/_alias/{files.name}"))
+    assert name == f"{files.name}-one-v1"

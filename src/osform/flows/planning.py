@@ -147,7 +147,7 @@ def make_plan(survey: Survey) -> Plan:
     for address in order_of(survey.spec):
         if refusal := _foreign(survey, address):
             foreign.append(refusal)
-        elif change := _change(survey, address):
+        elif change := _change(survey, address) or _carried_along(survey, address, changes):
             changes.append(change)
     new = {change.address: change.asked or {} for change in changes if isinstance(change, Create)}
     changes += _deletions(survey, new)
@@ -258,6 +258,16 @@ def _adoption(resource: Resource, live: Live, asked: Body) -> Change:
         place=Place(resource.file),
         notes=("taken over, and changed to what the files say",) if found else ("taken over as it is",),
     )
+
+
+def _carried_along(survey: Survey, address: Address, changes: list[Change]) -> Change | None:
+    """An alias over an index that is made anew: it goes with the old one, and is put on the new one."""
+    anew = {change.address for change in changes if isinstance(change, Replace)}
+    if address.kind != "alias" or not anew & set(survey.needs.get(address, ())):
+        return None
+    place = Place(survey.spec.resources[address].file)
+    notes = ("put once more on the index that is made anew",)
+    return Update(address=address, reason="dependency", asked=survey.asked(address), place=place, notes=notes)
 
 
 def _compared(entry: Entry, live: Live, asked: Body) -> tuple[Reason, tuple[Difference, ...], tuple[str, ...]]:
