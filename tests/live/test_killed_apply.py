@@ -57,7 +57,7 @@ def test_after_a_kill_in_the_middle_of_an_upload_only_the_missing_chunks_are_sen
     stored = stored_chunks(cluster, model_id, 10, Patience.of(30))
     assert 0 < len(stored) < 10
     with Proxy(project.url) as proxy:
-        again = project.apply(url=proxy.url)
+        again = project.apply("--lock-timeout", "120", url=proxy.url)  # until the killed run's lease is over
         assert again.status == 0, again.err
         assert sorted(chunks(proxy)) == sorted(set(range(10)) - stored)
         assert chunks(proxy)[-1] == 9

@@ -81,6 +81,8 @@ def test_a_model_that_answers_otherwise_than_its_export_is_drift_and_apply_mends
     project: Project, cluster: Cluster
 ) -> None:
     path = f"/_plugins/_ml/models/{model_of(cluster, project)}"
+    if cluster.ping()["version"]["number"].startswith("2."):
+        pytest.skip("the pooling NONE, which changes this model's answers, is not known before 3.6")
     cluster.send(Request("POST", f"{path}/_undeploy"))
     config = get(cluster, path)["model_config"]
     cluster.send(Request("PUT", path, {"model_config": {**config, "pooling_mode": "NONE", "normalize_result": True}}))
