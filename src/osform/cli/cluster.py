@@ -28,7 +28,8 @@ def cluster() -> None:
 def up(name: str, port: int | None, single: bool | None, heap: str | None, version: str | None, timeout: float) -> None:
     """Start the cluster, or what is missing of it, and wait until it serves.
 
-    The first time it is downloaded (about 690 MB; 2.19.6: 570 MB) and unpacked. What is not given is as at the last time.
+    The first time it is downloaded (about 690 MB, 570 MB for 2.19.6) and unpacked. What is not given is as at the last
+    time.
     """
     from osform.flows import local_cluster
 
