@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from osform.core.address import Address
-from osform.core.diff import Difference, differences
+from osform.core.diff import Difference
 from osform.core.request import Request
 from osform.kinds import alias_options, checks
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
+from osform.kinds.defaults import drift, expendable, remarks  # noqa: F401 - parts of the kind
 from osform.kinds.index import behind
 
 KIND = "alias"
@@ -116,24 +117,9 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
     return live
 
 
-def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Indices that it was put on or taken off, and options changed by hand."""
-    return differences(recorded, live)
-
-
 def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     """An alias moves freely, unless an index has taken its name."""
     return f"{live.body[_TAKEN]!r} is the name of an index on the cluster" if _TAKEN in live.body else None
-
-
-def expendable(live: Live) -> bool:
-    """Others may hold on to what is there."""
-    return False
-
-
-def remarks(changed: Sequence[Difference]) -> Sequence[str]:
-    """Nothing that the differences don't say."""
-    return ()
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:

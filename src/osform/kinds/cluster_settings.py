@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osform.core.address import Address
-from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
+from osform.kinds.defaults import drift, expendable, needs, refusal, remarks  # noqa: F401 - parts of the kind
 from osform.kinds.settings import flat
 
 KIND = "cluster_settings"
@@ -38,11 +37,6 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
     return {}
 
 
-def needs(body: Body) -> Iterator[Address]:
-    """Settings come first."""
-    return iter(())
-
-
 def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
     """All settings that anybody set."""
     return [Request("GET", "/_cluster/settings", params={"flat_settings": "true"})]
@@ -61,26 +55,6 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
         if body or want.recorded:
             live[name] = Live(body)
     return live
-
-
-def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Any key of ours that is set otherwise now."""
-    return differences(recorded, live)
-
-
-def refusal(changed: Sequence[Difference], live: Live) -> str | None:
-    """The server itself says which settings are static."""
-    return None
-
-
-def expendable(live: Live) -> bool:
-    """Others may hold on to what is there."""
-    return False
-
-
-def remarks(changed: Sequence[Difference]) -> Sequence[str]:
-    """Nothing that the differences don't say."""
-    return ()
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:

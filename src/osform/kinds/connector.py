@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.document import dotted
 from osform.core.request import Request
@@ -28,6 +27,7 @@ from osform.kinds.base import (
     UpdateConnector,
     Wanted,
 )
+from osform.kinds.defaults import expendable, needs  # noqa: F401 - parts of the kind
 
 KIND = "connector"
 KEYS = frozenset({
@@ -116,11 +116,6 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
     return {}
 
 
-def needs(body: Body) -> Iterator[Address]:
-    """Connectors name nothing of a stack plainly."""
-    return iter(())
-
-
 def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
     """All connectors; there are few."""
     return [ml.all_connectors(size=10_000)]
@@ -163,11 +158,6 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     if any(difference.path[:1] == ("protocol",) for difference in changed):
         return "another protocol makes it another connector, and models hold on to this one"
     return None
-
-
-def expendable(live: Live) -> bool:
-    """Models hold on to what is there."""
-    return False
 
 
 def remarks(changed: Sequence[Difference]) -> Sequence[str]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from osform.core.address import Address
-from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks, templates
 from osform.kinds.base import Body, Context, Finding, Last, Live, Step, Wanted
+from osform.kinds.defaults import drift, expendable, refusal, remarks  # noqa: F401 - parts of the kind
 
 KIND = "index_template"
 KEYS = frozenset({"index_patterns", "template", "composed_of", "priority", "version", "_meta", "data_stream"})
@@ -63,26 +63,6 @@ def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
 def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
     """By name."""
     return templates.found(answers[0], KIND, wanted)
-
-
-def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Anything that is otherwise now."""
-    return differences(recorded, live)
-
-
-def refusal(changed: Sequence[Difference], live: Live) -> str | None:
-    """A template can always be put again; it concerns future indices only."""
-    return None
-
-
-def expendable(live: Live) -> bool:
-    """Others may hold on to what is there."""
-    return False
-
-
-def remarks(changed: Sequence[Difference]) -> Sequence[str]:
-    """Nothing that the differences don't say."""
-    return ()
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from osform.core.address import Address
-from osform.core.diff import Difference, differences
+from osform.core.diff import Difference
 from osform.core.request import Request
 from osform.kinds import checks, pipelines, processors
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
+from osform.kinds.defaults import drift, expendable, remarks  # noqa: F401 - parts of the kind
 
 KIND = "ingest_pipeline"
 KEYS = frozenset({"description", "processors", "on_failure", "version"})
@@ -56,27 +57,12 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
     return pipelines.found(answers[0], wanted)
 
 
-def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Anything that is otherwise now, copies included."""
-    return differences(recorded, live)
-
-
 def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     """Another model under an index that has vectors would mix two models' vectors, with no error to show for it."""
     models = [d for d in changed if d.path and d.path[0] == "processors" and d.path[-1] in ("model_id", "field_map")]
     if models and pipelines.copies(live.ids):
         return "another model or field map under an index that has vectors already needs a new index"
     return None
-
-
-def expendable(live: Live) -> bool:
-    """Others may hold on to what is there."""
-    return False
-
-
-def remarks(changed: Sequence[Difference]) -> Sequence[str]:
-    """Nothing that the differences don't say."""
-    return ()
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osform.core.address import Address
-from osform.core.diff import ABSENT, Difference, differences, missing
+from osform.core.diff import ABSENT, Difference, missing
 from osform.core.models import FORMATS, PRECISIONS, Bundle, ModelLock
 from osform.core.request import Request
 from osform.kinds import checks, ml, model_sources, settings
@@ -33,6 +32,7 @@ from osform.kinds.base import (
     UndeployModel,
     Wanted,
 )
+from osform.kinds.defaults import drift, expendable, needs  # noqa: F401 - parts of the kind
 
 KIND = "model"
 KEPT = frozenset({"name", "description", "rate_limiter", "is_enabled", "interface", "guardrails"})
@@ -164,11 +164,6 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
     return promised | ({"sha256": bundle.sha256} if bundle else {})
 
 
-def needs(body: Body) -> Iterator[Address]:
-    """The group is named by reference."""
-    return iter(())
-
-
 def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
     """All models without their chunks, and which of them the nodes hold."""
     return [ml.all_models(size=10_000), ml.profile()]
@@ -225,22 +220,12 @@ def _body(source: Mapping[str, Any], served: bool) -> dict[str, Any]:
     return body
 
 
-def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Fields changed by hand, and a model that nobody serves any more."""
-    return differences(recorded, live)
-
-
 def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     """The bytes, the format and the group of a registered model are fixed."""
     fixed = sorted({str(d.path[0]) for d in changed if d.path and d.path[0] not in _CHANGEABLE})
     if not fixed:
         return None
     return f"another {', '.join(fixed)} makes it another model, and vectors made by the old one would not fit"
-
-
-def expendable(live: Live) -> bool:
-    """Others may hold on to what is there."""
-    return False
 
 
 def remarks(changed: Sequence[Difference]) -> Sequence[str]:

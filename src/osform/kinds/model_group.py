@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osform.core.address import Address
-from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks, ml
 from osform.kinds.base import Body, Context, CreateGroup, Finding, Last, Live, RemoveGroup, Send, Step, Wanted
+from osform.kinds.defaults import drift, expendable, needs, refusal, remarks  # noqa: F401 - parts of the kind
 
 KIND = "model_group"
 KEYS = frozenset({"name", "description", "access_mode", "backend_roles", "add_all_backend_roles"})
@@ -34,11 +33,6 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
     return {}
 
 
-def needs(body: Body) -> Iterator[Address]:
-    """Groups name nothing."""
-    return iter(())
-
-
 def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
     """All groups; there are few."""
     return [ml.all_groups(size=1000)]
@@ -61,26 +55,6 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
 def _body(source: Mapping[str, Any]) -> Body:
     kept = {key: source[key] for key in ("name", "description", "backend_roles") if source.get(key) is not None}
     return kept | ({"access_mode": source["access"]} if source.get("access") else {})
-
-
-def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Any field that is otherwise now."""
-    return differences(recorded, live)
-
-
-def refusal(changed: Sequence[Difference], live: Live) -> str | None:
-    """Every field of a group can be changed."""
-    return None
-
-
-def expendable(live: Live) -> bool:
-    """Others may hold on to what is there."""
-    return False
-
-
-def remarks(changed: Sequence[Difference]) -> Sequence[str]:
-    """Nothing that the differences don't say."""
-    return ()
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osform.core.address import Address
-from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.kinds import checks, pipelines, processors
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
+from osform.kinds.defaults import drift, expendable, needs, refusal, remarks  # noqa: F401 - parts of the kind
 
 KIND = "search_pipeline"
 _LISTS = ("request_processors", "response_processors", "phase_results_processors")
@@ -38,11 +37,6 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
     return {"name": name}
 
 
-def needs(body: Body) -> Iterator[Address]:
-    """Search pipelines name models by reference."""
-    return iter(())
-
-
 def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
     """All pipelines in one request."""
     return [Request("GET", BASE)]
@@ -51,26 +45,6 @@ def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
 def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
     """By name."""
     return pipelines.found(answers[0], wanted)
-
-
-def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Anything that is otherwise now."""
-    return differences(recorded, live)
-
-
-def refusal(changed: Sequence[Difference], live: Live) -> str | None:
-    """A search pipeline can always be put again."""
-    return None
-
-
-def expendable(live: Live) -> bool:
-    """Others may hold on to what is there."""
-    return False
-
-
-def remarks(changed: Sequence[Difference]) -> Sequence[str]:
-    """Nothing that the differences don't say."""
-    return ()
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:

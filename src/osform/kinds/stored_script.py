@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from osform.core.address import Address
-from osform.core.diff import Difference, differences
 from osform.core.request import Request
 from osform.core.values import leaves
 from osform.kinds import checks
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
+from osform.kinds.defaults import drift, expendable, needs, refusal, remarks  # noqa: F401 - parts of the kind
 
 KIND = "stored_script"
 KEYS = frozenset({"script"})
@@ -50,11 +49,6 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
     return {"name": name}
 
 
-def needs(body: Body) -> Iterator[Address]:
-    """Scripts name nothing."""
-    return iter(())
-
-
 def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
     """All scripts in one request, for which only the cluster's state will do."""
     return [Request("GET", "/_cluster/state/metadata", params={"filter_path": "metadata.stored_scripts"})]
@@ -70,26 +64,6 @@ def _script(stored: Mapping[str, Any]) -> dict[str, Any]:
     options = {key: value for key, value in stored.get("options", {}).items() if key != "content_type"}
     script = {key: value for key, value in stored.items() if key != "options"}
     return script | ({"options": options} if options else {})
-
-
-def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Anything that is otherwise now."""
-    return differences(recorded, live)
-
-
-def refusal(changed: Sequence[Difference], live: Live) -> str | None:
-    """A script can always be put again."""
-    return None
-
-
-def expendable(live: Live) -> bool:
-    """Others may hold on to what is there."""
-    return False
-
-
-def remarks(changed: Sequence[Difference]) -> Sequence[str]:
-    """Nothing that the differences don't say."""
-    return ()
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
