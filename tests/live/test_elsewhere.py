@@ -19,6 +19,8 @@ from tests.live.loopback import Loopback
 from tests.live.stacks import Files
 
 GROUP = "description: a test\n"
+# 2.19 wants a framework_type of a remote model as well; 3.6 takes one.
+CONFIG = "model_config: {model_type: any, embedding_dimension: 4, framework_type: sentence_transformers}\n"
 FETCH = (
     "persistent:\n"
     "  plugins.ml_commons.allow_registering_model_via_url: true\n"
@@ -39,7 +41,7 @@ def remote(files: Files, elsewhere: Loopback) -> Files:
     files.write("cluster_settings/NAME", TRUST)
     files.write("connector/NAME", CONNECTOR.replace("http://127.0.0.1:9", elsewhere.url))
     files.write("model_group/NAME", GROUP)
-    files.write("model/NAME", REMOTE + "probe: a cat\nmodel_config: {model_type: any, embedding_dimension: 4}\n")
+    files.write("model/NAME", REMOTE + "probe: a cat\n" + CONFIG)
     pipeline = "text_embedding: {model_id: '${model/NAME.model_id}', field_map: {text: v}}"
     files.write("ingest_pipeline/NAME", f"processors: [{{{pipeline}}}]\n")
     files.apply()
