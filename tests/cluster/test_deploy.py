@@ -65,9 +65,16 @@ def test_one_failure_on_the_wire_does_not_stop_a_deployment(server: MLCommons, t
 
 
 def test_a_failure_that_passes_is_tried_once_more(server: MLCommons, cluster: Cluster) -> None:
-    server.troubles = [{"m1": "Memory Circuit Breaker is open, please check your resources!"}]
+    server.troubles = [{"m1": "model content changed"}]
     assert deploy(cluster, "m")
     assert len(server.tasks) == 2
+
+
+def test_a_heap_that_is_full_is_given_the_time_to_free_its_garbage(server: MLCommons, cluster: Cluster) -> None:
+    server.troubles = [{"m1": "Memory Circuit Breaker is open, please check your resources!"}] * 3
+    waits: list[float] = []
+    assert deploy(cluster, "m", sleep=waits.append)
+    assert [wait for wait in waits if wait >= 5] == [5, 10, 20]
 
 
 def test_a_failure_that_stays_names_the_node_the_reason_and_the_next_step(server: MLCommons, cluster: Cluster) -> None:

@@ -76,6 +76,7 @@ def test_jvm_options_keep_what_the_distribution_needs_and_replace_the_rest() -> 
         "-Xmx768m",
         "-Djava.io.tmpdir=/data/clusters/default/ml/tmp",
         "-XX:ErrorFile=/data/clusters/default/ml/logs/hs_err_pid%p.log",
+        "-XX:G1PeriodicGCInterval=5000",
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",
     ]

@@ -48,6 +48,9 @@ _HINTS = (
     ("input mismatch", "the graph's inputs don't fit model_config.model_type: make it with osform model export"),
 )
 
+_WAITS = (5.0, 10.0, 20.0, 40.0)
+"""Seconds before each further try where a node's heap was full; any other failure is tried once more, at once."""
+
 
 def deploy(
     cluster: Cluster,
@@ -80,9 +83,12 @@ def deploy(
     done = _everywhere(cluster, model_id, patience)
     if not done:
         reason = _attempt(cluster, model_id, remember, patience.within(patience.left / 2))
-        if reason and _worth_another(reason) and not patience.over:
+        for wait in _WAITS if _breaker(reason) else _WAITS[:1]:
+            if not reason or not _worth_another(reason) or patience.over:
+                break
             report(Warned(f"model {model_id}: {reason}; undeploying it and trying once more"))
             undeploy(cluster, model_id, deadline_seconds=min(60.0, patience.left), clock=clock, sleep=sleep)
+            sleep(min(wait, patience.left) if _breaker(reason) else 0)
             reason = _attempt(cluster, model_id, remember, patience)
         if reason:
             raise TaskFailed(f"model {model_id} could not be deployed: {reason}", hint=_hint(reason, model_id))
@@ -193,6 +199,11 @@ def _vanished(cluster: Cluster, workers: Iterable[str], patience: Patience) -> s
 
 def _names(cluster: Cluster, patience: Patience) -> dict[str, str]:
     return {node.id: node.name for node in nodes(cluster, clock=patience.clock, sleep=patience.sleep)}
+
+
+def _breaker(reason: str) -> bool:
+    """Whether a node's heap was too full at that moment; most of that is often garbage that is about to be freed."""
+    return "memory circuit breaker" in reason.lower()
 
 
 def _worth_another(reason: str) -> bool:
