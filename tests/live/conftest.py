@@ -53,7 +53,10 @@ def live_url(live_name: str, live_port: int) -> Iterator[str]:
     if not kept:
         local_cluster.down(live_name, purge=True)
     version = os.environ.get("OSFORM_TEST_VERSION") or DEFAULT_VERSION
-    asked = local_cluster.Asked(port=live_port, single=None if kept else False, version=version)
+    # The suite deploys more models one after the other than anybody would, and ML Commons refuses work while 85 % of
+    # the heap is taken, garbage included.
+    heap = None if kept else "1536m"
+    asked = local_cluster.Asked(port=live_port, single=None if kept else False, heap=heap, version=version)
     status = local_cluster.up(live_name, asked)
     assert status.spec is not None
     yield status.spec.url

@@ -95,7 +95,9 @@ def test_a_plan_that_was_reviewed_is_applied_as_gitops_says(reader: Reader) -> N
     review, merge = blocks(text("docs/gitops.md"), "sh")
     weigh(reader, "0.6", "0.4")
     reader.succeeds(f"set -e; {review}")
-    assert "0.7 -> 0.6" in (reader.folder / "plan.txt").read_text()
+    shown = (reader.folder / "plan.md").read_text()
+    assert "search_pipeline/hybrid" in shown
+    assert "0.6" in shown
     reader.succeeds(f"set -e; {merge}")
 
 
