@@ -226,7 +226,14 @@ def test_ctrl_c_ends_a_run_soon_and_without_a_traceback(cluster: Cluster, live_u
             proxy.url,
         ]
         running.append(
-            subprocess.Popen(command, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path)
+            subprocess.Popen(
+                # A suite that runs in the background of a shell has its interrupts off, and its children inherit that.
+                ["env", "--default-signal=INT", *command],
+                text=True,
+                stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=tmp_path,
+            )
         )
         started = time.monotonic()
         out, err = running[0].communicate(timeout=120)
