@@ -76,6 +76,10 @@ def test_more_tokens_than_the_server_reads_are_refused(tmp_path: Path) -> None:
     assert "max_length: 8192" in wrong(tmp_path, "source: {path: q}\nmax_length: 8192\n")
 
 
+def test_a_projection_needs_a_dimension(tmp_path: Path) -> None:
+    assert "dimension" in wrong(tmp_path, "source: {path: q}\nprojection: {texts: words.txt}\n")
+
+
 def test_mistakes_of_all_models_come_together_beside_those_that_are_right(tmp_path: Path) -> None:
     folder(tmp_path / "good", "source: {path: weights}\n")
     folder(tmp_path / "bad", "source: {path: weights}\npoling: mean\n", probes='"open\n')

@@ -53,6 +53,21 @@ class HubSource:
 Source = PackageSource | PathSource | HubSource
 
 
+PROJECTION = "projection.safetensors"
+"""The file in a model's folder that holds the weights of its projection."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A Dense layer after the source's own: vectors of ``dimension`` numbers that keep most of the cosines.
+
+    It is fitted on ``texts``, a file beside model.yaml, or where that is None on words of the source's vocabulary.
+    """
+
+    dimension: int
+    texts: str | None
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """What ``model.yaml`` asks for, with the texts of ``probes.txt``.
@@ -71,6 +86,7 @@ class ModelSpec:
     normalize: bool | None = None
     max_length: int | None = None
     space_type: str | None = None
+    projection: Projection | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from osform.core.models import SERVER_MAX_LENGTH
 from osform.errors import ExportError
+from osform.export import projections, sources
 from osform.export.jobs import Job
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def load(job: Job, *, attention: str | None = None) -> Encoder:
             hint="only models without a default prompt can be exported",
         )
     _pool(model, job)
+    if job.projection is not None:
+        projections.append(model, job.projection, sources.digest(folder))
     return Encoder(model, _limit(model, job))
 
 

@@ -34,6 +34,18 @@ ENVIRONMENT = {
 
 
 @dataclass(frozen=True)
+class Layer:
+    """A projection's weights in the file ``path``, with ``dimension`` rows; where it is missing it is fitted first.
+
+    It is fitted on ``texts``, or where there are none on words of the source's vocabulary.
+    """
+
+    path: str
+    dimension: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Job:
     """Make a bundle at the path ``bundle`` (``make``), or take the one that is there; then compare it with its source.
 
@@ -52,6 +64,7 @@ class Job:
     normalize: bool | None = None
     max_length: int | None = None
     space_type: str | None = None
+    projection: Layer | None = None
 
 
 @dataclass(frozen=True)

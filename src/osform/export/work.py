@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osform.core.events import Advanced, Begun, Ended, Note, Report
 from osform.errors import ExportError
-from osform.export import encoder, onnx_graph, torch_script
+from osform.export import encoder, onnx_graph, projections, sources, torch_script
 from osform.export.encoder import Encoder
 from osform.export.jobs import Answer, Job
 from osform.export.server import MODEL_FILES, serve
@@ -29,6 +30,11 @@ FUNCTION_NAME = "TEXT_EMBEDDING"
 def carry_out(job: Job, report: Report) -> Answer:
     """Do the job and return what was measured. Raises ExportError for what can't be exported or run."""
     report(Note(f"loading {job.source}"))
+    if job.make and job.projection is not None and not Path(job.projection.path).exists():
+        report(Note(f"fitting {job.projection.path}"))
+        projections.fit(
+            encoder.load(replace(job, projection=None)).model, job.projection, sources.digest(Path(job.source))
+        )
     reference = encoder.load(job)
     model_config = job.model_config
     if job.make:

@@ -6,11 +6,11 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import TextIO
+from typing import Any, TextIO
 
 from osform.core.events import Event
 from osform.errors import OsformError
-from osform.export.jobs import Answer, Job
+from osform.export.jobs import Answer, Job, Layer
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)  # libraries that print must not speak into the channel
         values = json.load(sys.stdin)
-        job = Job(**{**values, "texts": tuple(values["texts"])})
+        job = _job(values)
 
         def report(event: Event) -> None:
             _tell(channel, {"event": type(event).__name__, "values": asdict(event)})
@@ -33,6 +33,12 @@ def main() -> None:
             _tell(channel, {"missing": error.name, "reason": str(error)})
         else:
             _tell(channel, {"answer": asdict(answer)})
+
+
+def _job(values: dict[str, Any]) -> Job:
+    layer = values["projection"]
+    projection = Layer(**{**layer, "texts": tuple(layer["texts"])}) if layer else None
+    return Job(**{**values, "texts": tuple(values["texts"]), "projection": projection})
 
 
 def _tell(channel: TextIO, message: object) -> None:

@@ -20,6 +20,7 @@ from osform.core.models import (
     PackageSource,
     PathSource,
     Precision,
+    Projection,
     Source,
 )
 from osform.errors import Place, Problem, SpecError
@@ -49,6 +50,11 @@ class _Source(_Strict):
     revision: str | None = None
 
 
+class _Projection(_Strict):
+    dimension: Annotated[int, Field(gt=0)]
+    texts: Annotated[str, Field(min_length=1)] | None = None
+
+
 class ModelFile(_Strict):
     """``models/<name>/model.yaml``."""
 
@@ -61,6 +67,7 @@ class ModelFile(_Strict):
     normalize: bool | None = None
     max_length: Annotated[int, Field(ge=2, le=SERVER_MAX_LENGTH)] | None = None
     space_type: Literal["cosinesimil", "innerproduct", "l2", "l1"] | None = None
+    projection: _Projection | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +172,7 @@ def _read_spec(folder: Path) -> ModelSpec:
         normalize=model.normalize,
         max_length=model.max_length,
         space_type=model.space_type,
+        projection=Projection(model.projection.dimension, model.projection.texts) if model.projection else None,
     )
 
 

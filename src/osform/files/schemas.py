@@ -124,6 +124,7 @@ _MODEL = {
     "normalize": "Whether vectors have length 1; by default what the source says.",
     "max_length": "Tokens that are read of a text.",
     "space_type": "How vectors are compared.",
+    "projection": "Fewer dimensions: a Dense layer, fitted once and kept in projection.safetensors.",
 }
 
 

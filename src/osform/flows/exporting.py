@@ -6,6 +6,7 @@ and an export that gives the lock's own hash leaves the lock as it is.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tempfile
 from collections.abc import Mapping
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from osform.core.events import Note, Report
-from osform.core.models import Bundle, Format, ModelLock, PackagedModel, Precision, Probe
+from osform.core.models import PROJECTION, Bundle, Format, ModelLock, ModelSpec, PackagedModel, Precision, Probe
 from osform.errors import ExportError, MissingExtra, OsformError
 from osform.export import jobs, places, sources
 from osform.files import bundles, locks
+from osform.files.models import read_probes
 from osform.flows import promises
 
 DIGITS = 6  # of a cosine in the lock; what is beyond differs from one processor to the next
@@ -74,7 +76,7 @@ def export_model(
         )
         fresh = ModelLock(
             model.name,
-            sources.digest(folder),
+            _digest(model, folder),
             answer.dimension,
             answer.max_length,
             answer.space_type,
@@ -107,7 +109,7 @@ def verify_model(
         raise ExportError(f"{model.name}: no undamaged {format} {precision} bundle in {cache}", hint=again)
     folder = sources.locate(model.spec.source, Path(model.spec.folder), report)
     assert model.lock is not None
-    if sources.digest(folder) != model.lock.source_sha256:
+    if _digest(model, folder) != model.lock.source_sha256:
         hint = f"if that is meant: {again} --update-lock"
         raise ExportError(f"{model.name}: {folder} holds other files than those that were exported", hint=hint)
     job = _job(model, format, precision, folder, path, make=False, config=bundle.model_config)
@@ -183,7 +185,25 @@ def _job(
         normalize=spec.normalize,
         max_length=spec.max_length,
         space_type=spec.space_type,
+        projection=_layer(spec),
     )
+
+
+def _layer(spec: ModelSpec) -> jobs.Layer | None:
+    if spec.projection is None:
+        return None
+    home = Path(spec.folder)
+    texts = read_probes(home / spec.projection.texts) if spec.projection.texts else ()
+    return jobs.Layer(str(home.resolve() / PROJECTION), spec.projection.dimension, texts)
+
+
+def _digest(model: PackagedModel, folder: Path) -> str:
+    """The hash of everything that a bundle is made of: the source's files, and the projection's weights."""
+    source = sources.digest(folder)
+    layer = Path(model.spec.folder) / PROJECTION
+    if model.spec.projection is None or not layer.is_file():
+        return source
+    return hashlib.sha256(f"{source}  source\n{bundles.sha256_of(layer)}  {PROJECTION}\n".encode()).hexdigest()
 
 
 def _agreement(model: PackagedModel, job: jobs.Job, answer: jobs.Answer) -> tuple[float, float]:
