@@ -18,7 +18,8 @@ from osform.core.state import Entry
 from osform.core.values import leaves
 from osform.flows.applying import Applier, Outcome
 from osform.flows.looking import Eyes
-from osform.flows.planning import Survey, make_plan
+from osform.flows.planning import make_plan
+from osform.flows.survey import Survey
 
 Bodies = Mapping[str, Any]
 BODIES: Bodies = {

@@ -9,8 +9,8 @@ import pytest
 from osform.core.address import Address
 from osform.core.state import Entry, State
 from osform.flows.drifting import drifts
-from osform.flows.planning import Survey
 from osform.flows.resolving import context_of
+from osform.flows.survey import Survey
 from osform.kinds.base import Live
 from tests.flows.stacks import spec
 

@@ -12,8 +12,9 @@ from osform.core.plan import Plan
 from osform.errors import PlanRefused
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption, number
-from osform.flows.planning import Survey, make_plan
+from osform.flows.planning import make_plan
 from osform.flows.stack import Stack
+from osform.flows.survey import Survey
 from tests.flows.memory import MemoryCluster
 from tests.flows.stacks import BODIES, shown, spec
 

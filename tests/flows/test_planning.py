@@ -11,8 +11,9 @@ from osform.core.diff import ABSENT
 from osform.core.plan import Delete, Replace
 from osform.core.state import Entry, State
 from osform.errors import Place, PlanRefused
-from osform.flows.planning import Survey, make_plan
+from osform.flows.planning import make_plan
 from osform.flows.resolving import context_of, fingerprint, needs_of, order_of
+from osform.flows.survey import Survey
 from osform.kinds.base import Live
 from tests.flows.stacks import shown, spec
 

@@ -14,7 +14,7 @@ from osform.core.state import Entry, State
 from osform.errors import PlanRefused
 from osform.flows import removing
 from osform.flows.looking import Eyes
-from osform.flows.planning import Survey
+from osform.flows.survey import Survey
 from tests.flows.stacks import spec
 
 MODEL = Entry(Address("model", "m"), "applied", {}, {}, {"model_id": "id7"})

@@ -84,4 +84,5 @@ def sides(change: Change, difference: Difference) -> tuple[bool, bool]:
 
 def remarks(change: Change) -> list[str]:
     """Sentences about a change: its notes, and what else it reaches."""
-    return [line(note) for note in change.notes] + [f"also reached: {line(str(effect))}" for effect in change.effects]
+    notes = [*change.notes, *([str(change.estimate)] if change.estimate else [])]
+    return [line(note) for note in notes] + [f"also reached: {line(str(effect))}" for effect in change.effects]

@@ -29,15 +29,18 @@ __all__ = ["INDEX", "MOST", "Ledger"]
 
 MOST = 10_000  # documents that one search returns; beyond it the ledger would have to be paged
 
-_KEYWORDS = ("type", "stack", "environment", "kind", "name", "status", "applied_by", "commit", "key", "needs")
+_KEYWORDS = (
+    "type", "stack", "environment", "kind", "name", "status", "applied_by", "commit", "key", "needs", "role", "of",
+)  # fmt: skip
 _MAPPING = {
     "dynamic": "strict",
     "_meta": {"osform": "what each stack asked of this cluster; do not edit"},
     "properties": {
         **{field: {"type": "keyword"} for field in _KEYWORDS},
         "applied_at": {"type": "date"},
+        "until": {"type": "date"},
         "protect": {"type": "boolean"},
-        **{field: {"type": "object", "enabled": False} for field in ("asked", "recorded", "ids", "lock")},
+        **{field: {"type": "object", "enabled": False} for field in ("asked", "recorded", "ids", "lock", "journal")},
     },
 }
 _SETTINGS = {"index.hidden": "true", "index.number_of_shards": "1", "index.auto_expand_replicas": "0-1"}
@@ -178,6 +181,10 @@ class Ledger:
             "applied_by": entry.applied_by,
             "applied_at": entry.applied_at,
             "commit": entry.commit,
+            "role": entry.role,
+            "of": str(entry.of) if entry.of else None,
+            "until": entry.until or None,
+            "journal": entry.journal,
         }
 
     def _id(self, address: Address) -> str:
@@ -196,4 +203,9 @@ def _entry(source: Mapping[str, Any]) -> Entry:
         source["applied_by"],
         source["applied_at"],
         source.get("commit"),
+        # An earlier osform knew of no replacements.
+        source.get("role") or "current",
+        Address.parse(source["of"]) if source.get("of") else None,
+        source.get("until") or "",
+        source.get("journal") or {},
     )

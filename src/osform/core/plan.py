@@ -44,13 +44,48 @@ class Effect:
         return entry
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What it takes to copy an index: how many documents, how long about, and how much disk until the old one goes.
+
+    ``seconds`` is None where nothing is known of the model's pace; ``bytes`` are those of the index as it is.
+    """
+
+    documents: int
+    bytes: int
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        time = "" if self.seconds is None else f", about {_span(self.seconds)}"
+        return f"{self.documents:,} documents to copy{time}; about {_size(self.bytes)} more on disk meanwhile"
+
+    def to_json(self) -> dict[str, Any]:
+        """The estimate for programs; sizes in bytes."""
+        return {"documents": self.documents, "seconds": self.seconds, "bytes": self.bytes}
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(1, round(seconds))} s"
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{-(-count // 1000)} kB"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """One resource that will not stay as it is.
 
     ``asked`` is the whole body that is wanted, with Unknown leaves for what is known after apply, or None for a
     deletion. ``notes`` are sentences for the reader. ``moved_from`` is the address that the ledger knows it by,
-    where it was renamed. ``effects`` are what else is reached; no part of the checksum, since documents come and go.
+    where it was renamed. ``effects`` are what else is reached, and ``estimate`` what copying will take; no parts of the
+    checksum, since documents come and go.
     """
 
     action: ClassVar[str]
@@ -63,6 +98,7 @@ class Change:
     notes: tuple[str, ...] = ()
     moved_from: Address | None = None
     effects: tuple[Effect, ...] = field(default=(), compare=False)
+    estimate: Estimate | None = field(default=None, compare=False)
 
     @property
     def checksum(self) -> str:
@@ -146,6 +182,7 @@ def _without_places(change: Change) -> dict[str, Any]:
     differences = tuple(replace(difference, place=None) for difference in change.differences)
     shown = _change(replace(change, place=None, differences=differences))
     del shown["effects"]
+    shown.pop("estimate", None)
     return shown | {"asked": concealed(change.asked)}
 
 
@@ -159,6 +196,8 @@ def _change(change: Change) -> dict[str, Any]:
         "notes": list(change.notes),
         "effects": [effect.to_json() for effect in change.effects],
     }
+    if change.estimate:
+        shown["estimate"] = change.estimate.to_json()
     return shown | ({"moved_from": str(change.moved_from)} if change.moved_from else {})
 
 

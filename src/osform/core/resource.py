@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -18,7 +19,8 @@ class Resource:
     """One resource of a stack, references unresolved.
 
     ``body`` is the API's body. ``document`` is where it stands: the file, or the text rendered from a template.
-    ``file`` is always the resource's own file.
+    ``file`` is always the resource's own file. ``may_close`` allows an index to be closed for a moment, where a change
+    can be made so.
     """
 
     address: Address
@@ -26,6 +28,7 @@ class Resource:
     document: Document
     file: str
     protect: bool = False
+    may_close: bool = False
 
     def place(self, path: Path = ()) -> Place:
         """Where a part of the body stands."""
@@ -40,7 +43,8 @@ class Resource:
 class StackSpec:
     """Everything that the folders say for one environment, checked as far as files can be.
 
-    ``unreadable`` are models whose files have mistakes, which have been reported.
+    ``unreadable`` are models whose files have mistakes, which have been reported. ``retention`` is how long a physical
+    index that was replaced is kept, so that a rollback finds it.
     """
 
     name: str
@@ -52,6 +56,7 @@ class StackSpec:
     bundles: str | None = None
     commit: str | None = None
     unreadable: frozenset[str] = frozenset()
+    retention: timedelta = timedelta(days=7)
 
 
 def in_order(needs: Mapping[Address, Iterable[Address]]) -> tuple[Address, ...]:

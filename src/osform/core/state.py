@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from osform.core.address import Address
 
+Role = Literal["current", "past", "next"]
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -15,6 +17,10 @@ class Entry:
 
     ``status`` is ``applying`` from before the first write until the read-back has held. ``asked`` and ``recorded``
     hold fingerprints where secrets were. ``ids`` are what the server calls it: a model's id, a physical index.
+
+    What a replacement leaves behind has an entry of its own with the role ``past``, and what it is filling one with
+    the role ``next``; ``of`` is the resource that it was, or will be. A physical index of the past is kept ``until``
+    then (ISO 8601, UTC), and whatever it uses as long. ``journal`` says how far the filling has come.
     """
 
     address: Address
@@ -27,6 +33,10 @@ class Entry:
     applied_by: str = ""
     applied_at: str = ""
     commit: str | None = None
+    role: Role = "current"
+    of: Address | None = None
+    until: str = ""
+    journal: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

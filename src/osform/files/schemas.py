@@ -108,6 +108,7 @@ _OPTIONS = {
     "template": "A file below templates/; its rendered text is the body.",
     "values": "Values for the template.",
     "protect": "Never deleted or replaced without saying so twice.",
+    "may_close": "Whether an index may be closed for a moment, for settings that can be changed only so.",
 }
 _STACK = {
     "name": "Lower-case letters, digits and -; the ledger knows the stack's objects by it.",
@@ -115,6 +116,7 @@ _STACK = {
     "variables": "The stack's variables and their defaults; null has to be given a value elsewhere.",
     "moved": "Renamed resources: old address to new.",
     "bundles": "A folder or URL with finished model bundles.",
+    "retention": "How long an index that was replaced is kept for a rollback: 30m, 12h, 7d.",
 }
 _MODEL = {
     "source": "Where the weights are: huggingface with a revision, path, or package.",

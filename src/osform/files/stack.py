@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from osform.files.variables import DEFAULT, read_variables
 from osform.kinds import KINDS
 from osform.kinds.checks import a, nearest, otherwise
 
-_OURS = frozenset({"template", "values", "protect"})
+_OURS = frozenset({"template", "values", "protect", "may_close"})
 _OTHER_FOLDERS = frozenset({"environments", "checks"})
 # What a reference can name: a file's name that is none could never be referred to.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -47,6 +48,8 @@ _StackName = Annotated[
 _Name = Annotated[
     str, AfterValidator(_matching(r"[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and _, no digit first"))
 ]
+_Span = Annotated[str, AfterValidator(_matching(r"[0-9]{1,6}[smhd]", "a number and s, m, h or d, as in 12h or 7d"))]
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class _Strict(BaseModel):
@@ -61,6 +64,7 @@ class StackFile(_Strict):
     variables: dict[_Name, Any] = {}
     moved: dict[str, str] = {}
     bundles: str | None = None
+    retention: _Span = "7d"
 
 
 class Options(_Strict):
@@ -69,6 +73,7 @@ class Options(_Strict):
     template: str | None = None
     values: dict[_Name, Any] = {}
     protect: bool = False
+    may_close: bool = False
 
 
 class _ResourceFile(BaseModel):
@@ -230,7 +235,7 @@ class _Reader:
         if len(self.problems) > before:
             return None
         self.problems += mistakes(document, body, (), self._known, KINDS[address.kind].PASSED)
-        return Resource(address, body, document, str(path), options.protect)
+        return Resource(address, body, document, str(path), options.protect, options.may_close)
 
     @property
     def _known(self) -> Known:
@@ -314,6 +319,7 @@ def read_stack(
         stack.bundles,
         head(root, provision.name or ".", "templates", "models"),
         frozenset({each.name for each in _folders(root / "models")} - models.by_name.keys()),
+        timedelta(**{_UNITS[stack.retention[-1]]: int(stack.retention[:-1])}),
     )
     return spec, tuple(reader.problems)
 

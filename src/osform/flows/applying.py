@@ -16,13 +16,13 @@ from osform.cluster.ledger import Ledger
 from osform.cluster.retry import Clock, Sleep
 from osform.core.address import Address
 from osform.core.events import Advanced, Begun, Changed, ChangeStatus, Ended, Event, Note, Report, Warned
-from osform.core.plan import Change, Create, Delete, Plan
+from osform.core.plan import Change, Delete, Plan, Replace
 from osform.core.state import Entry
 from osform.core.values import Secret, scrubbed, secrets_in
 from osform.errors import ApplyFailed, LockLost, OsformError, PlanRefused, RequestFailed
 from osform.flows.carrying_out import Hands
 from osform.flows.looking import Eyes
-from osform.flows.planning import Survey
+from osform.flows.survey import Survey
 from osform.flows.together import Together
 from osform.kinds import mappings
 from osform.kinds.base import Live
@@ -130,14 +130,26 @@ class Applier:
         return [None] * len(items)
 
     def _refuse_dangers(self, plan: Plan, survey: Survey, force: bool, whole: bool) -> None:
-        deletions = [change.address for change in plan.changes if isinstance(change, Delete)]
-        protected = [address for address in deletions if survey.state.entries[address].protect]
+        entries = survey.state.entries
+        # What a replacement left behind goes when its time is over; the plan says so, and nobody asked for it.
+        deletions = [
+            change.address
+            for change in plan.changes
+            if isinstance(change, Delete) and entries[change.address].role == "current"
+        ]
+        protected = [address for address in deletions if entries[address].protect]
         if protected:
             raise PlanRefused(
                 f"protected, and no longer in the files: {', '.join(map(str, protected))}",
                 hint="apply them once with osform.protect: false, then remove the files",
             )
-        known = len(survey.state.entries)
+        anew = [c.address for c in plan.changes if isinstance(c, Replace) and survey.spec.resources[c.address].protect]
+        if anew:
+            raise PlanRefused(
+                f"protected, and made anew by this plan: {', '.join(map(str, anew))}",
+                hint="if that is meant: osform.protect: false",
+            )
+        known = sum(entry.role == "current" for entry in entries.values())
         if not (force or whole) and known >= _BRAKED_FROM and len(deletions) > _MOST_DELETED * known:
             raise PlanRefused(
                 f"{len(deletions)} of {known} resources would be deleted", hint="if that is meant: --force"
@@ -165,7 +177,7 @@ class Applier:
         wrong = [
             f"{change.place} {change.address}: mappings.{'.'.join(map(str, path))}: engine {engine}"
             for change in plan.changes
-            if change.address.kind == "index" and isinstance(change, Create) and change.asked
+            if change.address.kind == "index" and not isinstance(change, Delete) and change.asked
             for path, field in mappings.vectors(change.asked["mappings"])
             if (engine := mappings.engine(field)) != "lucene"
         ]
@@ -226,7 +238,7 @@ class _Run:
 
     def _needed(self, change: Change) -> set[Address]:
         if not isinstance(change, Delete):
-            return set(self.survey.needs.get(change.address, ()))
+            return set(self.survey.waits_for(change.address))
         # What a deletion waits for is the other way round: everything that still needs the resource goes first.
         entries, needs = self.survey.state.entries, self.survey.needs
         users = {address for address, entry in entries.items() if change.address in entry.needs}

@@ -24,7 +24,7 @@ from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
 from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed
 from osform.flows.looking import Eyes
-from osform.flows.planning import Survey
+from osform.flows.survey import Survey
 from osform.flows.together import Together
 from osform.kinds import KINDS
 from osform.kinds.base import (

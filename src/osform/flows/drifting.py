@@ -15,7 +15,8 @@ from osform.core.resource import in_order
 from osform.core.values import concealed
 from osform.errors import ClusterError, PredictionMismatch
 from osform.flows.carrying_out import LEAST_COSINE
-from osform.flows.planning import Survey, shown_live
+from osform.flows.planning import shown_live
+from osform.flows.survey import Survey
 from osform.kinds import KINDS, model
 from osform.kinds.base import Live
 

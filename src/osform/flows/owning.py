@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.resource import StackSpec
 from osform.core.state import Entry, State
-from osform.core.values import concealed, redacted, secrets_in
+from osform.core.values import concealed, leaves, redacted, secrets_in
 from osform.kinds.base import Body, Live
 
 _SETTINGS = "cluster_settings"
@@ -56,6 +56,38 @@ def owner(address: Address, live: Live | None, state: State) -> str | None:
 def ids_of_others(state: State, kind: str) -> frozenset[str]:
     """What the server calls the resources of one kind that belong to other stacks."""
     return frozenset(value for _, entry in state.others if entry.address.kind == kind for value in entry.ids.values())
+
+
+def renewal(entry: Entry) -> Address:
+    """What a model is called once another one has its place: ``model/minilm@1f2e3d4c``, by the hash of its bytes."""
+    told = str(entry.recorded.get("model_content_hash_value") or entry.ids.get("model_id", "before"))
+    return replace(entry.address, name=f"{entry.address.name}@{told[:8]}")
+
+
+def retained(state: State, seeds: Iterable[Body], wanted: Container[Address], now: str) -> frozenset[Address]:
+    """Entries that nobody asks for and that stay all the same: what is kept for a rollback, and whatever that uses.
+
+    ``seeds`` are bodies of what will be kept, as they are live; ``wanted`` are the addresses of the files.
+    """
+    entries = {each: entry for each, entry in state.entries.items() if each not in wanted}
+    kept = {each for each, entry in entries.items() if entry.role == "past" and entry.until > now}
+    waiting = [*seeds, *(entries[each].recorded for each in kept)]
+    while waiting:
+        named = {leaf for _, leaf in leaves(waiting.pop()) if isinstance(leaf, str)}
+        for each, entry in entries.items():
+            if each not in kept and entry.role != "next" and named & set(_called_there(entry)):
+                kept.add(each)
+                waiting.append(entry.recorded)
+    return frozenset(kept)
+
+
+def _called_there(entry: Entry) -> Iterator[str]:
+    """The names by which other bodies mean a resource."""
+    if entry.address.kind.endswith(("_pipeline", "_template")) or entry.address.kind == "stored_script":
+        yield entry.address.name
+        yield from filter(None, entry.ids.get("copies", "").split(","))
+    else:
+        yield from (entry.ids[key] for key in ("model_id", "model_group_id", "connector_id") if key in entry.ids)
 
 
 def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:

@@ -3,138 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.plan import Adopt, Change, Create, Delete, Plan, Reason, Replace, Update
-from osform.core.resource import Resource, StackSpec, in_order
-from osform.core.state import Entry, State
+from osform.core.resource import Resource, in_order
+from osform.core.state import Entry
 from osform.core.values import concealed, redacted, secrets_in, veiled
 from osform.errors import Place, PlanRefused
 from osform.flows import owning
+from osform.flows.deciding import decide
 from osform.flows.effects import with_effects
-from osform.flows.looking import Eyes
-from osform.flows.owning import Adoption
-from osform.flows.resolving import Resolver, context_of, needs_of, order_of
-from osform.kinds import KINDS
-from osform.kinds.base import Body, Context, Live, Wanted
+from osform.flows.survey import Survey
+from osform.kinds import KINDS, index, mappings
+from osform.kinds.base import Body, Live
 
-
-@dataclass
-class Survey:
-    """One look at stack, ledger and cluster; a plan is made from it, and an apply goes on with it."""
-
-    spec: StackSpec
-    state: State
-    environ: Mapping[str, str]
-    live: Mapping[Address, Live] = field(default_factory=dict)
-    context: Context = field(default_factory=Context)
-    outputs: dict[Address, Mapping[str, Any]] = field(default_factory=dict)
-    needs: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
-    adoption: Adoption = field(default_factory=Adoption)
-    adopted: set[Address] = field(default_factory=set)
-    moved: Mapping[Address, Address] = field(default_factory=dict)
-
-    @classmethod
-    def take(
-        cls,
-        spec: StackSpec,
-        state: State,
-        environ: Mapping[str, str],
-        eyes: Eyes,
-        adoption: Adoption | None = None,
-    ) -> Survey:
-        """Look up everything that the stack asks for or the ledger remembers."""
-        state, moved = owning.renamed(spec, state)
-        survey = cls(spec, state, environ, needs=needs_of(spec), adoption=adoption or Adoption(), moved=moved)
-        survey.context = context_of(spec, *owning.numbers(state))
-        eyes = eyes.remembering()
-        survey.live = eyes.look(survey._wanted())
-        survey._number_indices()
-        for address in order_of(spec):
-            if survey._may_adopt(address):
-                survey._look_closer(address, eyes)
-            mine = address in state.entries or address in survey.adopted
-            survey.learn(address, survey.live.get(address) if mine else None)
-        survey._spare_settings()
-        return survey
-
-    @property
-    def resolver(self) -> Resolver:
-        """Resolves bodies with the outputs that are known by now."""
-        return Resolver(self.spec, self.outputs, self.environ, self.state.key)
-
-    def learn(self, address: Address, live: Live | None) -> None:
-        """Remember the outputs of a resource: those known anyway, and where it is live those of the server."""
-        kind = KINDS[address.kind]
-        known = dict(kind.known(address.name, self.resolver.body(self.spec.resources[address]), self.context))
-        self.outputs[address] = known | dict(kind.outputs(address.name, live) if live else {})
-
-    def asked(self, address: Address) -> Body:
-        """The whole body that is wanted of a resource, as far as it is known."""
-        body = self.resolver.body(self.spec.resources[address])
-        return KINDS[address.kind].expand(address.name, body, self.context)
-
-    def wanted(self, address: Address) -> Wanted:
-        """How to find a resource on the cluster."""
-        adopt = owning.ids_of_others(self.state, address.kind) if self._may_adopt(address) else None
-        entry = self.state.entries.get(address)
-        asked: Body = self.asked(address) if address in self.spec.resources else entry.asked if entry else {}
-        ids = dict(entry.ids if entry else self.adoption.ids.get(address, {}))
-        copies = self.context.copies.get(address.name, ()) if address.kind == "ingest_pipeline" else ()
-        if copies:
-            ids["copies"] = ",".join(copies)
-        return Wanted(asked, entry.recorded if entry else {}, ids, adopt)
-
-    def _wanted(self) -> dict[Address, Wanted]:
-        return {address: self.wanted(address) for address in {**self.spec.resources, **self.state.entries}}
-
-    def _may_adopt(self, address: Address) -> bool:
-        return address not in self.state.entries and self.adoption.covers(address)
-
-    def _number_indices(self) -> None:
-        # What is taken over keeps its physical index; one that somebody deleted is made anew under osform's own name.
-        versions, named = owning.numbers(self.state)
-        for address in [each for each in {**self.spec.resources, **self.state.entries} if each.kind == "index"]:
-            live = self.live.get(address)
-            if live is None:
-                named.pop(address.name, None)
-                versions[address.name] = versions.get(address.name, 1) or 1
-            elif self._may_adopt(address) and not owning.owner(address, live, self.state):
-                named[address.name] = live.ids["index"]
-                versions[address.name] = owning.number(address.name, live.ids["index"])
-        self.context = context_of(self.spec, versions, named)
-
-    def _look_closer(self, address: Address, eyes: Eyes) -> None:
-        # By now it is known what this one refers to: the id of its group, the numbers of indices that it serves.
-        self.live = {**self.live, **eyes.look({address: self.wanted(address)})}
-        live = self.live.get(address)
-        if live is None or owning.owner(address, live, self.state):
-            return
-        exact = not owning.unlike(address, self.asked(address), live)
-        if exact or address in self.adoption.addresses:
-            self.adopted.add(address)
-
-    def _spare_settings(self) -> None:
-        """Let no key be unset that another stack, or another file of this one, asks for."""
-        mine = [each for each in {**self.spec.resources, **self.state.entries} if each.kind == "cluster_settings"]
-        theirs = owning.shared_settings(self.state)
-        wanted = {each: self.asked(each) for each in mine if each in self.spec.resources}
-        entries, live = dict(self.state.entries), dict(self.live)
-        for address in mine:
-            asked = {(part, key) for part, keys in wanted.get(address, {}).items() for key in keys}
-            beside = {
-                (p, key) for each in wanted if each != address for p, keys in wanted[each].items() for key in keys
-            }
-            keep = frozenset((theirs.keys() | beside) - asked)
-            if entry := entries.get(address):
-                asked_then, found_then = owning.sparing(entry.asked, keep), owning.sparing(entry.recorded, keep)
-                entries[address] = replace(entry, asked=asked_then, recorded=found_then)
-            if address in live:
-                live[address] = replace(live[address], body=owning.sparing(live[address].body, keep))
-        self.state, self.live = replace(self.state, entries=entries), live
+_REST = {
+    "past": "what {} was before, and nothing needs any more",
+    "next": "the beginning of another {}, which is no longer what the files ask for",
+}
 
 
 def make_plan(survey: Survey) -> Plan:
@@ -144,7 +33,8 @@ def make_plan(survey: Survey) -> Plan:
     """
     changes: list[Change] = []
     foreign: list[str] = []
-    for address in order_of(survey.spec):
+    decide(survey, _change)
+    for address in in_order({each: survey.waits_for(each) for each in survey.spec.resources}):
         if refusal := _foreign(survey, address):
             foreign.append(refusal)
         elif change := _change(survey, address) or _carried_along(survey, address, changes):
@@ -156,7 +46,8 @@ def make_plan(survey: Survey) -> Plan:
         raise PlanRefused("\n".join(foreign), hint=hint)
     needs = {address: entry.needs for address, entry in survey.state.entries.items()} | dict(survey.needs)
     reached = with_effects(changes, survey.spec, needs, survey.live)
-    plan = Plan(survey.spec.name, survey.spec.environment, reached, tuple(_warnings(survey)))
+    warnings = (*_warnings(survey), *_staying(survey))
+    plan = Plan(survey.spec.name, survey.spec.environment, reached, warnings)
     _refuse_replacements(plan, survey)
     return plan
 
@@ -165,8 +56,10 @@ def _refuse_replacements(plan: Plan, survey: Survey) -> None:
     lines = [
         f"{change.place} {change.address}: {'; '.join([*change.notes, *map(str, change.effects)])}"
         for change in plan.changes
-        if isinstance(change, Replace) and not KINDS[change.address.kind].expendable(survey.live[change.address])
+        if isinstance(change, Replace) and change.address not in {**survey.moves, **survey.renewed}
+        if not KINDS[change.address.kind].expendable(survey.live[change.address])
     ]
+    lines += [f"{each}" for address in survey.moves if (each := _not_copied(survey, address))]
     if lines:
         hint = "give the resource another name: it is made beside the old one, and documents are ingested into it again"
         # A rename that was not said is the likeliest reason for another model under an index.
@@ -226,6 +119,8 @@ def _change(survey: Survey, address: Address) -> Change | None:
     # What somebody changed by hand can be put back, where the same change in the files could not be made.
     mended: frozenset[str] = getattr(kind, "MENDED", frozenset()) if reason == "drifted" else frozenset()
     refusal = kind.refusal([each for each in found if not mended & set(map(str, each.path[:1]))], live)
+    if address in survey.moves or address in survey.renewed:
+        return _anew(survey, address, found, refusal or "")
     made = Adopt if not found and moved else Replace if refusal else Update
     return made(
         address=address,
@@ -238,6 +133,79 @@ def _change(survey: Survey, address: Address) -> Change | None:
     )
 
 
+def _anew(survey: Survey, address: Address, found: tuple[Difference, ...], why: str) -> Change:
+    """Made beside the old one, which stays for as long as something needs it."""
+    resource = survey.spec.resources[address]
+    notes = ["registered beside the old one, which stays while something uses it"]
+    if move := survey.moves.get(address):
+        days = survey.spec.retention
+        kept = f"{move.kept} is kept for {_words(days)}, and osform rollback {address} goes back to it"
+        notes = [f"the documents are copied into {move.target} while searches and writes go on; {kept}"]
+    return Replace(
+        address=address,
+        reason="dependency" if all(_derived(each) for each in found) else "changed",
+        differences=_placed(resource, found),
+        asked=survey.asked(address),
+        place=Place(resource.file),
+        notes=(*filter(None, [_without_number(why)]), *notes),
+    )
+
+
+def _without_number(why: str) -> str:
+    return "; ".join(each for each in why.split("; ") if each != index.ANOTHER)
+
+
+def _derived(difference: Difference) -> bool:
+    """Whether something is otherwise because something else is: the physical index's number, who made its vectors."""
+    path = difference.path
+    pipelines = ("index.default_pipeline", "index.final_pipeline", "index.search.default_pipeline")
+    return path[:1] == ("index",) or path[1:4] == mappings.MARK or path[1:2] in [(each,) for each in pipelines]
+
+
+def _words(span: timedelta) -> str:
+    for unit, seconds in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if span.total_seconds() >= seconds and span.total_seconds() % seconds == 0:
+            count = int(span.total_seconds() // seconds)
+            return f"{count} {unit if count > 1 else unit[:-1]}"
+    return f"{span.total_seconds():.0f} seconds"
+
+
+def _not_copied(survey: Survey, address: Address) -> str | None:
+    """Why the documents of an index can't be copied into a new one, or None where they can."""
+    resource, live = survey.spec.resources[address], survey.live[address].body["mappings"]
+    if live.get("_source", {}).get("enabled") is False or live.get("_source", {}).keys() & {"includes", "excludes"}:
+        return f"{resource.file} {address}: its mapping keeps only a part of each document, so that none can be copied"
+    filled = set(survey.context.vectors.get(address.name, {}))
+    there = dict(mappings.vectors(live))
+    for path, field in mappings.vectors(survey.asked(address)["mappings"]):
+        name, before = mappings.field(path), there.get(path)
+        if name not in filled and before and before.get("dimension") != field.get("dimension"):
+            words = f"{before.get('dimension')} to {field.get('dimension')} dimensions"
+            return f"{resource.file} {address}: {name}: from {words}, and no pipeline makes these vectors anew"
+    return None
+
+
+def _staying(survey: Survey) -> Iterator[str]:
+    for address in sorted(_retained(survey)):
+        entry = survey.state.entries[address]
+        if entry.role == "current":
+            yield f"{address} is no longer in the files, and stays while an index that is kept for a rollback uses it"
+
+
+def _retained(survey: Survey) -> frozenset[Address]:
+    """What is neither asked for nor deleted by this plan."""
+    seeds: list[Body] = []
+    state = survey.state
+    for address in survey.moves:
+        seeds.append(survey.live[address].body)
+        entry = state.entries[address]
+        used = [each for each in entry.needs if each.kind.endswith("_pipeline")]
+        seeds += [state.entries[each].recorded for each in used if each in state.entries]
+    kept = owning.retained(state, seeds, survey.spec.resources, datetime.now(UTC).isoformat(timespec="seconds"))
+    filling = {replace(each, name=move.target) for each, move in survey.moves.items()} & state.entries.keys()
+    return kept | filling if survey.spec.resources else frozenset()
+
+
 def _moved_note(moved: Address | None) -> tuple[str, ...]:
     return (f"renamed from {moved}: the object on the cluster stays",) if moved else ()
 
@@ -246,7 +214,8 @@ def _adoption(resource: Resource, live: Live, asked: Body) -> Change:
     """Taken over as it is, and changed where it isn't as the files say."""
     found = owning.unlike(resource.address, asked, live)
     kind = KINDS[resource.address.kind]
-    refusal = kind.refusal(found, live) if found else None
+    # Who made the vectors of an index that osform did not make is said from now on; nothing else changes by that.
+    refusal = kind.refusal([each for each in found if each.path[1:4] != mappings.MARK], live) if found else None
     if refusal:
         message = f"{resource.file}: {resource.address} can't be taken over: {refusal}"
         raise PlanRefused(message, hint="write in the file what is there, or rename the file")
@@ -303,11 +272,14 @@ def _placed(resource: Resource, found: tuple[Difference, ...]) -> tuple[Differen
 
 
 def _deletions(survey: Survey, new: Mapping[Address, Body]) -> Iterator[Delete]:
-    gone = {address: entry for address, entry in survey.state.entries.items() if address not in survey.spec.resources}
+    kept = {*survey.spec.resources, *_retained(survey)}
+    gone = {address: entry for address, entry in survey.state.entries.items() if address not in kept}
     needs = {address: [need for need in entry.needs if need in gone] for address, entry in gone.items()}
     for address in reversed(in_order(needs)):
         live = survey.live.get(address)
         found = differences(_without_secrets(live, gone[address], None).body if live else {}, {})
         notes = owning.renaming_notes(survey.spec, address) or owning.rename_hint(address, gone[address], new)
+        if gone[address].role != "current":
+            notes = (_REST[gone[address].role].format(gone[address].of),)
         shown = tuple(each for each in found if each.before is not ABSENT)
         yield Delete(address=address, reason="removed", differences=shown, notes=notes)

@@ -15,7 +15,7 @@ from osform.core.state import Entry
 from osform.core.values import leaves
 from osform.errors import PlanRefused, RequestFailed
 from osform.flows.looking import Eyes
-from osform.flows.planning import Survey
+from osform.flows.survey import Survey
 from osform.kinds import ml
 
 _EVERY = {"expand_wildcards": "all", "flat_settings": "true", "ignore_unavailable": "true"}

@@ -12,8 +12,8 @@ from osform.core.address import Address
 from osform.core.refs import EnvRef, OutputRef, Ref, VarRef, references, resolve
 from osform.core.resource import Resource, StackSpec, in_order
 from osform.core.values import Secret, Unknown
-from osform.kinds import KINDS, ingest_pipeline, pipelines
-from osform.kinds.base import Context
+from osform.kinds import KINDS, ingest_pipeline, pipelines, search_pipeline, vectors
+from osform.kinds.base import Body, Context
 from osform.kinds.index import physical
 from osform.kinds.settings import flat
 
@@ -89,15 +89,45 @@ def context_of(spec: StackSpec, versions: Mapping[str, int], named: Mapping[str,
 
     ``named`` gives physical indices whose names are not ``<name>-v<N>``.
     """
-    names = {address: {"name": address.name} for address in spec.resources if address.kind == ingest_pipeline.KIND}
-    resolver = Resolver(spec, names, {})
+    found = Context(spec.models, unreadable=spec.unreadable)
     copies: dict[str, tuple[str, ...]] = {}
+    searches: dict[str, tuple[str, ...]] = {}
+    made: dict[str, Mapping[str, Mapping[str, str]]] = {}
+    bodies, known = _sources(spec, found)
+    for address, used in pipelines_of(spec).items():
+        for pipeline in used:
+            version = versions.get(address.name, 1)
+            mine = copies if pipeline.kind == ingest_pipeline.KIND else searches
+            mine[pipeline.name] = tuple(sorted({*mine.get(pipeline.name, ()), physical(pipeline.name, version)}))
+            if pipeline.kind == ingest_pipeline.KIND:
+                made[address.name] = vectors.marks(spec.resources[pipeline].body, bodies, known)
+    indices = frozenset(address.name for address in spec.resources if address.kind == "index")
+    return Context(spec.models, copies, versions, spec.unreadable, indices, named or {}, searches, made)
+
+
+def pipelines_of(spec: StackSpec) -> dict[Address, tuple[Address, ...]]:
+    """For each index, its pipelines of this stack that name a model, and of which it therefore has copies."""
+    names = {each: {"name": each.name} for each in spec.resources if each.kind.endswith("_pipeline")}
+    resolver = Resolver(spec, names, {})
+    found: dict[Address, tuple[Address, ...]] = {}
     for address, resource in sorted(spec.resources.items()):
         settings = resolver.body(resource).get("settings") if address.kind == "index" else None
-        name = flat(settings, "index.").get("index.default_pipeline") if isinstance(settings, dict) else None
-        pipeline = spec.resources.get(Address(ingest_pipeline.KIND, str(name)))
-        if pipeline is not None and pipelines.embeds(pipeline.body):
-            copy = physical(str(name), versions.get(address.name, 1))
-            copies[str(name)] = tuple(sorted({*copies.get(str(name), ()), copy}))
-    indices = frozenset(address.name for address in spec.resources if address.kind == "index")
-    return Context(spec.models, copies, versions, spec.unreadable, indices, named or {})
+        flattened = flat(settings, "index.") if isinstance(settings, dict) else {}
+        ingest = Address(ingest_pipeline.KIND, str(flattened.get("index.default_pipeline")))
+        search = Address(search_pipeline.KIND, str(flattened.get("index.search.default_pipeline")))
+        used = [ingest] if ingest in spec.resources and pipelines.embeds(spec.resources[ingest].body) else []
+        used += [search] if search in spec.resources and pipelines.asks(spec.resources[search].body) else []
+        if used:
+            found[address] = tuple(used)
+    return found
+
+
+def _sources(spec: StackSpec, context: Context) -> tuple[dict[Address, Body], dict[Address, Mapping[str, Any]]]:
+    """The bodies of models and connectors, and what is known of the models without a cluster."""
+    resolver = Resolver(spec, {}, {})
+    resources = spec.resources.items()
+    bodies: dict[Address, Body] = {a: resolver.body(each) for a, each in resources if a.kind in ("model", "connector")}
+    model = KINDS["model"]
+    # What has mistakes is reported elsewhere, and promises nothing.
+    sound = [a for a, body in bodies.items() if a.kind == "model" and not any(model.check(a.name, body, context))]
+    return bodies, {a: model.known(a.name, bodies[a], context) for a in sound}

@@ -28,8 +28,9 @@ from osform.flows.locking import DEFAULT, LockOptions, locked, user
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
 from osform.flows.plan_files import PlanFile, moved, recall
-from osform.flows.planning import Survey, make_plan
+from osform.flows.planning import make_plan
 from osform.flows.status import Row, rows
+from osform.flows.survey import Survey
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from osform.core.request import Request
 from osform.core.resource import in_order
 from osform.flows.drifting import Drift
 from osform.flows.looking import Eyes
-from osform.flows.planning import Survey
+from osform.flows.survey import Survey
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class Context:
     ``copies`` says for a pipeline's name under which names it is stored for the physical indices that it serves.
     ``versions`` gives the number of an index's physical index, 0 where it has none because somebody else named it;
     ``physical`` its name, where that is not ``<name>-v<N>``; ``indices`` are the names of all index resources.
+    ``searches`` are the copies of search pipelines that name a model. ``vectors`` says of an index which of its fields
+    a pipeline fills: ``{field: {"from": text field, "model": what tells one model's vectors from another's}}``.
     """
 
     models: Mapping[str, PackagedModel] = field(default_factory=dict)
@@ -40,6 +42,8 @@ class Context:
     unreadable: frozenset[str] = frozenset()
     indices: frozenset[str] = frozenset()
     physical: Mapping[str, str] = field(default_factory=dict)
+    searches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vectors: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

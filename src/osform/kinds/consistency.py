@@ -117,8 +117,12 @@ def embeddings(pipeline: Body, kinds: frozenset[str] = pipelines.EMBEDDING) -> I
 
 def model_of(options: Mapping[str, Any]) -> Address | None:
     """The model of this stack that a processor refers to, or None where the id is written out."""
-    model_id = options.get("model_id")
-    text = model_id.text if isinstance(model_id, Unknown) else model_id
+    return reference(options.get("model_id"))
+
+
+def reference(value: Any) -> Address | None:
+    """The resource that a value refers to, where it is nothing but a reference to an output."""
+    text = value.text if isinstance(value, Unknown) else value
     pieces = parse(text) if isinstance(text, str) else []
     return pieces[0].address if len(pieces) == 1 and isinstance(pieces[0], OutputRef) else None
 

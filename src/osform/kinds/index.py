@@ -9,7 +9,7 @@ from urllib.parse import quote
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences
 from osform.core.request import Request
-from osform.kinds import alias_options, checks, mappings
+from osform.kinds import alias_options, checks, mappings, vectors
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
 from osform.kinds.settings import flat, pipelines
 
@@ -32,8 +32,10 @@ BY_THE_SERVER: Mapping[str, str] = {
 }  # fmt: skip
 """What a server says of an index for which nobody asked it: its defaults, written down when the index was made."""
 COUNTS = "documents"
+ANOTHER = "another physical index is a replacement"
 # A request line may have 4,096 bytes by default; names are short of 255 each.
 _LONGEST_NAMES = 3000
+_SEARCH = "index.search.default_pipeline"
 
 
 def physical(name: str, version: int) -> str:
@@ -54,6 +56,10 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     yield from _check_aliases(name, body.get("aliases", {}))
     if isinstance(body.get("mappings"), dict):
         yield from mappings.check(body["mappings"])
+        meta = body["mappings"].get("_meta")
+        if isinstance(meta, dict) and vectors.META in meta:
+            path = ("mappings", "_meta", vectors.META)
+            yield Finding(path, "osform's own note of which model made the vectors", "leave it out, or rename it")
 
 
 def _check_aliases(name: str, aliases: Any) -> Iterator[Finding]:
@@ -71,13 +77,16 @@ def expand(name: str, body: Body, context: Context) -> Body:
     for key in ("index.default_pipeline", "index.final_pipeline"):
         if isinstance(settings.get(key), str) and settings[key] in context.copies:
             settings[key] = physical(settings[key], version)
+    if settings.get(_SEARCH) in context.searches:
+        settings[_SEARCH] = physical(settings[_SEARCH], version)
     aliases = {alias: alias_options.normal(options) for alias, options in body.get("aliases", {}).items()}
     index = behind(name, context)
     alias = {"alias": name} if index != name else {}
     expanded: dict[str, Any] = {"index": index, **alias, "settings": settings}
     if aliases:
         expanded["aliases"] = aliases
-    return expanded | {"mappings": mappings.normal(body.get("mappings", {}))}
+    mapping = vectors.marked(mappings.normal(body.get("mappings", {})), context.vectors.get(name, {}))
+    return expanded | {"mappings": mapping}
 
 
 def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
@@ -162,7 +171,7 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
         elif part == "mappings":
             reasons += mappings.refusals(difference, live.body["mappings"], gone_fields)
         elif part == "index":
-            reasons.append("another physical index is a replacement")
+            reasons.append(ANOTHER)
     return "; ".join(dict.fromkeys(reasons)) or None
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from osform.core.address import Address
-from osform.core.diff import Difference
 from osform.core.request import Request
 from osform.kinds import checks, pipelines, processors
-from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
-from osform.kinds.defaults import drift, expendable, remarks  # noqa: F401 - parts of the kind
+from osform.kinds.base import Body, Context, Finding, Last, Live, Step, Wanted
+from osform.kinds.defaults import drift, expendable, refusal, remarks  # noqa: F401 - parts of the kind
 
 KIND = "ingest_pipeline"
 KEYS = frozenset({"description", "processors", "on_failure", "version"})
@@ -57,32 +56,19 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
     return pipelines.found(answers[0], wanted)
 
 
-def refusal(changed: Sequence[Difference], live: Live) -> str | None:
-    """Another model under an index that has vectors would mix two models' vectors, with no error to show for it."""
-    models = [d for d in changed if d.path and d.path[0] == "processors" and d.path[-1] in ("model_id", "field_map")]
-    if models and pipelines.copies(live.ids):
-        return "another model or field map under an index that has vectors already needs a new index"
-    return None
-
-
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Put it under its own name and those of its copies."""
-    return pipelines.put(BASE, _names(name, ids), asked)
+    return pipelines.put(BASE, pipelines.names(name, ids), asked)
 
 
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Put it again, with its copies."""
-    return pipelines.put(BASE, _names(name, live.ids), asked)
+    return pipelines.put(BASE, pipelines.names(name, live.ids), asked)
 
 
 def delete(name: str, live: Live) -> Sequence[Step]:
     """Delete the copies and then the pipeline itself."""
-    return [Send(Request("DELETE", pipelines.path(BASE, each))) for each in [*_names(name, live.ids)[1:], name]]
-
-
-def _names(name: str, ids: Mapping[str, str]) -> list[str]:
-    # An index that was adopted under its plain name is served by the pipeline's plain name: its copy is itself.
-    return list(dict.fromkeys([name, *pipelines.copies(ids)]))
+    return pipelines.delete(BASE, name, live)
 
 
 def outputs(name: str, live: Live) -> Mapping[str, Any]:

@@ -18,6 +18,9 @@ _KEYS = frozenset({
 _CHANGEABLE = frozenset({"search_analyzer", "search_quote_analyzer", "meta"})
 _TOP_CHANGEABLE = frozenset({"_meta", "dynamic", "dynamic_templates", "date_detection", "numeric_detection"})
 
+MARK = ("_meta", "osform", "vectors")
+"""Where a mapping says which model made the vectors of which field."""
+
 
 def check(mapping: Mapping[str, Any]) -> Iterator[Finding]:
     """Unknown keys at the top, fields without a type, vectors without a dimension."""
@@ -109,6 +112,8 @@ def refusals(difference: Difference, live: Mapping[str, Any], gone: frozenset[Pa
     ``gone`` are the fields that are no longer asked: they stay in the mapping, which hurts nobody.
     """
     path = difference.path[1:]
+    if path[:3] == MARK:
+        return _other_vectors(difference, live)
     if path[:1] != ("properties",):
         return [] if not path or path[0] in _TOP_CHANGEABLE else [f"{dotted(path)} of a mapping is fixed"]
     here = _field_path(path)
@@ -119,6 +124,20 @@ def refusals(difference: Difference, live: Mapping[str, Any], gone: frozenset[Pa
     if "fields" in here[::2] and difference.before is ABSENT:
         return [f"documents that are there already would not answer to the new sub-field {field(path)}"]
     return [f"{dotted(path[len(here) :])} of the field {field(path)} is fixed once the field exists"]
+
+
+def _other_vectors(difference: Difference, live: Mapping[str, Any]) -> list[str]:
+    """Why the vectors that are there can't stay, as the mark of which model made them says."""
+    name = str(difference.path[4]) if len(difference.path) > 4 else ""
+    if difference.after is ABSENT or difference.after in ({}, []):
+        return []
+    if difference.before is not ABSENT:
+        what = "made from another field" if difference.path[-1] == "from" else "made by another model"
+        return [f"the vectors in {name} were {what}"]
+    unmarked = "vectors" not in (live.get("_meta") or {}).get("osform", {})
+    if unmarked and _typed(field_path(name), live):
+        return []  # an index that somebody else set up: from now on it says which model made its vectors
+    return [f"documents that are there already have no vector in {name}, or somebody else's"]
 
 
 def gone_fields(changed: Sequence[Difference]) -> frozenset[Path]:

@@ -20,6 +20,15 @@ def embeds(body: Body) -> bool:
     return isinstance(listed, list) and any(isinstance(item, dict) and EMBEDDING & item.keys() for item in listed)
 
 
+def asks(body: Body) -> bool:
+    """Whether a search pipeline names the model that makes a query's vector."""
+    listed = body.get("request_processors", [])
+    options = [item.get("neural_query_enricher") for item in listed if isinstance(item, dict)] if listed else []
+    return any(
+        isinstance(each, dict) and each.keys() & {"default_model_id", "neural_field_default_id"} for each in options
+    )
+
+
 def path(base: str, name: str) -> str:
     """The URL of a pipeline."""
     return f"{base}/{quote(name, safe='')}"
@@ -50,3 +59,16 @@ def found(answer: Mapping[str, Any] | None, wanted: Mapping[str, Wanted]) -> dic
 def copies(ids: Mapping[str, str]) -> list[str]:
     """The names under which a pipeline is stored besides its own."""
     return sorted({copy for copy in ids.get("copies", "").split(",") if copy})
+
+
+def names(name: str, ids: Mapping[str, str]) -> list[str]:
+    """All names under which a pipeline is stored, its own first.
+
+    An index that was adopted under its plain name is served by the pipeline's plain name: its copy is itself.
+    """
+    return list(dict.fromkeys([name, *copies(ids)]))
+
+
+def delete(base: str, name: str, live: Live) -> list[Step]:
+    """Delete the copies and then the pipeline itself."""
+    return [Send(Request("DELETE", path(base, each))) for each in [*names(name, live.ids)[1:], name]]

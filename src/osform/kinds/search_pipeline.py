@@ -1,4 +1,8 @@
-"""Search pipelines: request and response processors, and the normalisation of hybrid queries."""
+"""Search pipelines: request and response processors, and the normalisation of hybrid queries.
+
+One that names the model of a query's vector is also stored once for each physical index that it serves, as
+``<name>-v<N>``, so that questions change their model in the moment in which the index does.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 
 from osform.core.request import Request
 from osform.kinds import checks, pipelines, processors
-from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
+from osform.kinds.base import Body, Context, Finding, Last, Live, Step, Wanted
 from osform.kinds.defaults import drift, expendable, needs, refusal, remarks  # noqa: F401 - parts of the kind
 
 KIND = "search_pipeline"
@@ -48,18 +52,18 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
-    """Put it."""
-    return pipelines.put(BASE, [name], asked)
+    """Put it under its own name and those of its copies."""
+    return pipelines.put(BASE, pipelines.names(name, ids), asked)
 
 
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
-    """Put it again."""
-    return pipelines.put(BASE, [name], asked)
+    """Put it again, with its copies."""
+    return pipelines.put(BASE, pipelines.names(name, live.ids), asked)
 
 
 def delete(name: str, live: Live) -> Sequence[Step]:
-    """Delete it."""
-    return [Send(Request("DELETE", pipelines.path(BASE, name)))]
+    """Delete the copies and then the pipeline itself."""
+    return pipelines.delete(BASE, name, live)
 
 
 def outputs(name: str, live: Live) -> Mapping[str, Any]:

@@ -1,0 +1,123 @@
+"""One decision for every index and model that can't stay as it is: which new physical index, which new version.
+
+A model whose bytes change is registered beside the old one. An index with documents whose change can't be made in
+place gets a new physical index, with copies of its pipelines of its own, and its documents are copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from osform.core.address import Address
+from osform.core.plan import Change, Replace
+from osform.core.state import Entry
+from osform.core.values import concealed
+from osform.flows import owning
+from osform.flows.resolving import context_of, pipelines_of
+from osform.flows.survey import Move, Survey
+from osform.kinds import KINDS
+from osform.kinds.index import physical
+
+Compare = Callable[[Survey, Address], Change | None]
+
+
+def decide(survey: Survey, compare: Compare) -> None:
+    """Settle which models are registered anew and which indices move; the survey knows from then on."""
+    for address in [each for each in survey.spec.resources if each.kind == "model"]:
+        entry = survey.state.entries.get(address)
+        if entry is not None and isinstance(compare(survey, address), Replace):
+            _renew(survey, entry)
+    moving = [
+        address
+        for address in survey.spec.resources
+        if address.kind == "index" and address in survey.live and address in survey.state.entries
+        if isinstance(compare(survey, address), Replace)
+        if not KINDS["index"].expendable(survey.live[address])
+    ]
+    if moving:
+        _number(survey, moving)
+        survey.order = _order(survey)
+
+
+def _renew(survey: Survey, entry: Entry) -> None:
+    """The model gets another id, which an earlier version with the same bytes may have already."""
+    address, past = entry.address, owning.renewal(entry)
+    survey.renewed[address] = past
+    outputs = dict(survey.outputs.get(address, {}))
+    outputs.pop("model_id", None)
+    if back := revived(survey, address):
+        outputs["model_id"] = survey.state.entries[back].ids["model_id"]
+    survey.outputs[address] = outputs
+    # What it was is an entry of its own from now on: kept while something uses it, else deleted like anything else.
+    gone = replace(entry, address=past, status="applied", role="past", of=address, until="")
+    survey.state = replace(survey.state, entries={**survey.state.entries, past: gone})
+    if address in survey.live:
+        survey.live = {**survey.live, past: survey.live[address]}
+
+
+def revived(survey: Survey, address: Address) -> Address | None:
+    """The past version of a model that has the bytes which are asked for now, where it is still there."""
+    hash_ = survey.asked(address).get("model_content_hash_value")
+    for each, entry in survey.state.entries.items():
+        if entry.of == address and each in survey.live and each != survey.renewed.get(address):
+            if hash_ and entry.recorded.get("model_content_hash_value") == hash_:
+                return each
+    return None
+
+
+def _number(survey: Survey, moving: list[Address]) -> None:
+    """Give each a number that none of its pipelines has a copy with, or that of what is being filled already."""
+    versions, named = dict(survey.context.versions), dict(survey.context.physical)
+    before = survey.context
+    for address in moving:
+        source = survey.live[address].ids["index"]
+        number = _going_on(survey, address) or 1 + max(_taken(survey, address), default=1)
+        target = physical(address.name, number)
+        kept = physical(address.name, number - 1) if source == address.name else source
+        survey.moves[address] = Move(source, target, number, kept)
+        versions[address.name], named[address.name] = number, target
+    # Indices that share a pipeline and move together may share its copies, and do: one number for all of them.
+    survey.context = context_of(survey.spec, versions, named) if moving else before
+
+
+def _going_on(survey: Survey, address: Address) -> int | None:
+    """The number of a physical index that an earlier apply began to fill with just what is asked now."""
+    for each, entry in survey.state.entries.items():
+        if entry.role == "next" and entry.of == address:
+            number = owning.number(address.name, str(entry.ids.get("index")))
+            before = survey.context
+            versions = {**before.versions, address.name: number}
+            named = {**before.physical, address.name: each.name}
+            survey.context = context_of(survey.spec, versions, named)
+            same = concealed(survey.asked(address)) == entry.asked
+            survey.context = before
+            if same:
+                return number
+    return None
+
+
+def _taken(survey: Survey, address: Address) -> Iterator[int]:
+    """The numbers that are in use: of this index, and of every copy of its pipelines."""
+    mine = set(pipelines_of(survey.spec).get(address, ()))
+    sharing = {each for each, used in pipelines_of(survey.spec).items() if mine & set(used)} | {address}
+    for entry in survey.state.entries.values():
+        if entry.address in sharing or entry.of in sharing:
+            yield max(1, owning.number((entry.of or entry.address).name, entry.ids.get("index")))
+        if entry.of in mine or entry.address in mine:
+            for name in (entry.address.name, *filter(None, entry.ids.get("copies", "").split(","))):
+                yield owning.number("", name)
+
+
+def _order(survey: Survey) -> Mapping[Address, tuple[Address, ...]]:
+    """What each change waits for: pipelines take their plain names' new bodies once the index has moved."""
+    used = pipelines_of(survey.spec)
+    order = {address: set(needed) for address, needed in survey.needs.items()}
+    for address in survey.moves:
+        for pipeline in used.get(address, ()):
+            order[address].discard(pipeline)
+            order[address] |= set(survey.needs.get(pipeline, ()))
+    for address in survey.moves:
+        for pipeline in used.get(address, ()):
+            order[pipeline].add(address)
+    return {address: tuple(sorted(needed)) for address, needed in order.items()}
