@@ -187,7 +187,7 @@ def _without_places(change: Change) -> dict[str, Any]:
 
 
 def _change(change: Change) -> dict[str, Any]:
-    shown = {
+    shown: dict[str, Any] = {
         "address": str(change.address),
         "action": change.action,
         "reason": change.reason,

@@ -23,7 +23,9 @@ from osform.core.resource import StackSpec
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
 from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed
+from osform.flows.deciding import revived
 from osform.flows.looking import Eyes
+from osform.flows.replacing import Replacing
 from osform.flows.survey import Survey
 from osform.flows.together import Together
 from osform.kinds import KINDS
@@ -73,6 +75,7 @@ class Hands:
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
     looking: Together[tuple[Address, Wanted], Live | None] = field(init=False)
+    moving: threading.Lock = field(init=False, default_factory=threading.Lock)
     deploying: threading.Lock = field(init=False, default_factory=threading.Lock)
     """Held during a deployment: nodes load one model at a time, or run out of memory where each alone would fit."""
 
@@ -87,11 +90,20 @@ class Hands:
         if isinstance(change, Delete):
             self._delete(change, survey)
             return None
+        if change.address in survey.moves:
+            return self._move(change.address, survey)
         address, kind = change.address, KINDS[change.address.kind]
         asked = survey.asked(address)
         before = survey.live.get(address)
         old = survey.state.entries.get(address)
         wanted = survey.wanted(address)
+        back = None
+        if address in survey.renewed:
+            # What it was has an address of its own from now on; what it becomes may have been there before.
+            self.journal(survey.state.entries[survey.renewed[address]])
+            back = revived(survey, address)
+            before, old = survey.live.get(back) if back else None, None
+            wanted = replace(wanted, ids=before.ids if before else {})
         entry = self.stamp(
             Entry(
                 address,
@@ -114,6 +126,8 @@ class Hands:
             case Adopt():
                 assert before is not None, "what is taken over is live"
                 steps = kind.update(address.name, body, before, Last()) if change.differences else ()
+            case Replace() if address in survey.renewed:
+                steps = kind.update(address.name, body, before, Last()) if before else kind.create(address.name, body, {})
             case Replace():
                 assert before is not None, "a replacement is of what is live"
                 self._refuse_losing(before, address)
@@ -127,9 +141,16 @@ class Hands:
         done = replace(entry, status="applied", asked=concealed(asked), recorded=redacted(live.body, secrets_in(asked)))
         ids = {key: value for key, value in {**ids, **live.ids}.items() if key not in _UNDER_WAY}
         self.journal(self.stamp(replace(done, ids=ids)))
-        if change.moved_from is not None:
-            self.journal(change.moved_from)
+        for former in filter(None, (change.moved_from, back)):
+            self.journal(former)
         return live
+
+    def _move(self, address: Address, survey: Survey) -> Live:
+        """An index made anew beside the old one; one at a time, since the nodes have enough to do with one."""
+        with self.moving:
+            return Replacing(
+                self.cluster, survey, address, self.journal, self.stamp, self.report, self.clock, self.sleep
+            ).run()
 
     def _refuse_losing(self, live: Live, address: Address) -> None:
         count = Eyes(self.cluster, clock=self.clock, sleep=self.sleep).documents(live)

@@ -60,9 +60,9 @@ def revived(survey: Survey, address: Address) -> Address | None:
     """The past version of a model that has the bytes which are asked for now, where it is still there."""
     hash_ = survey.asked(address).get("model_content_hash_value")
     for each, entry in survey.state.entries.items():
-        if entry.of == address and each in survey.live and each != survey.renewed.get(address):
-            if hash_ and entry.recorded.get("model_content_hash_value") == hash_:
-                return each
+        there = entry.of == address and each in survey.live and each != survey.renewed.get(address)
+        if there and hash_ and entry.recorded.get("model_content_hash_value") == hash_:
+            return each
     return None
 
 

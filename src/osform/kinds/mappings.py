@@ -106,6 +106,20 @@ def without_dynamic_fields(live: Mapping[str, Any], recorded: Mapping[str, Any])
     return rest | ({"properties": kept} if kept or "properties" in recorded else {})
 
 
+def with_fields_of(asked: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping that is asked, and the fields that documents brought along or that are no longer asked.
+
+    Documents that are copied have them still, and a new mapping might guess another type for them.
+    """
+    fields = dict(asked.get("properties", {}))
+    for name, field in live.get("properties", {}).items():
+        if name not in fields:
+            fields[name] = field
+        elif "properties" in field and "properties" in fields[name]:
+            fields[name] = with_fields_of(fields[name], field)
+    return {**asked, "properties": fields} if fields else dict(asked)
+
+
 def refusals(difference: Difference, live: Mapping[str, Any], gone: frozenset[Path] = frozenset()) -> list[str]:
     """Why one difference below ``mappings`` can't be made in place; empty where it can.
 

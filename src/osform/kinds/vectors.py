@@ -15,7 +15,7 @@ from osform.kinds.base import Body
 from osform.kinds.model_sources import source_of
 
 META = "osform"
-"""The key of a mapping's ``_meta`` that is osform's own: ``{"vectors": {field: {"from": text field, "model": ...}}}``."""
+"""osform's own key of a mapping's ``_meta``: ``{"vectors": {field: {"from": text field, "model": ...}}}``."""
 _TELLING = ("parameters", "protocol", "actions", "url")
 
 
@@ -49,7 +49,7 @@ def pairs(field_map: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def marks(pipeline: Body, bodies: Mapping[Address, Body], known: Mapping[Address, Mapping[str, Any]]) -> dict[str, Any]:
-    """The mark of an index whose documents come through this pipeline; ``bodies`` are those of models and connectors."""
+    """The mark of an index that this pipeline fills; ``bodies`` are those of models and connectors."""
     return {
         each.target: {"from": each.source, "model": identity(each.model_id, bodies, known)} for each in made(pipeline)
     }

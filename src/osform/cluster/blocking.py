@@ -1,0 +1,59 @@
+"""The write block of an index, and what is done while it lasts: cloning it, moving its aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from osform.cluster.client import Cluster
+from osform.cluster.retry import Patience, persist, persist_if_there
+from osform.core.request import Request
+from osform.errors import NotReady, RequestFailed
+
+_SETTING = "index.blocks.write"
+
+
+def is_blocked(cluster: Cluster, index: str, patience: Patience | None = None) -> bool:
+    """Whether writes to an index are refused."""
+    request = Request("GET", f"/{quote(index)}/_settings/{_SETTING}", params={"flat_settings": "true"})
+    answer = persist_if_there(cluster, request, patience or Patience.of(60)) or {}
+    return any(each.get("settings", {}).get(_SETTING) == "true" for each in answer.values())
+
+
+def block(cluster: Cluster, index: str, patience: Patience | None = None) -> None:
+    """Refuse writes from now on, and wait for those under way: none is acknowledged after this returns."""
+    answer = persist(cluster, Request("PUT", f"/{quote(index)}/_block/write"), patience or Patience.of(60), longest=30)
+    if not answer.get("shards_acknowledged"):
+        raise NotReady(f"{index}: not every shard took the write block", hint="osform apply goes on from here")
+
+
+def unblock(cluster: Cluster, index: str, patience: Patience | None = None) -> None:
+    """Let writes in again."""
+    request = Request("PUT", f"/{quote(index)}/_settings", {_SETTING: None})
+    persist(cluster, request, patience or Patience.of(60), longest=30)
+
+
+def clone_index(cluster: Cluster, source: str, target: str, patience: Patience | None = None) -> None:
+    """Have the blocked ``source`` a second time under another name, by hard links, and wait until it is there."""
+    patience = patience or Patience.of(60)
+    request = Request("PUT", f"/{quote(source)}/_clone/{quote(target)}", {}, {"wait_for_active_shards": "1"})
+    try:
+        persist(cluster, request, patience, longest=30)
+    except RequestFailed as error:
+        if error.type != "resource_already_exists_exception":
+            raise  # else an answer was lost: nobody else gives such a name while we hold the lock
+
+
+def move_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], patience: Patience | None = None) -> None:
+    """All of it in one request, so that no search finds an alias missing; harmless to repeat."""
+    try:
+        request = Request("POST", "/_aliases", {"actions": list(actions)})
+        persist(cluster, request, patience or Patience.of(60))
+    except RequestFailed as error:
+        removed = [each["remove_index"]["index"] for each in actions if "remove_index" in each]
+        # The answer was lost, and the index that went is not there to go once more.
+        if error.status != 404 or not removed or persist_if_there(
+            cluster, Request("GET", f"/_alias/{quote(removed[0])}"), patience or Patience.of(60)
+        ) is None:
+            raise

@@ -1,0 +1,296 @@
+"""The documents of one index brought into another while writes go on, and the handover between the two.
+
+The server copies (``_reindex``), through the target's own pipeline and without the vectors that this pipeline makes.
+This side decides what: the documents of each shard in the order of their numbers, so that a copy that was cut off
+goes on where it was, and so that whatever is written meanwhile is found again (see ``shards`` and ``manifest``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from osform.cluster import blocking
+from osform.cluster.client import Cluster
+from osform.cluster.manifest import Manifest
+from osform.cluster.retry import Clock, Patience, Sleep, persist
+from osform.cluster.shards import Index, Written
+from osform.cluster.tasks import Tasks
+from osform.core.events import Advanced, Begun, Ended, Note, Report
+from osform.core.request import Request
+from osform.errors import ClusterError, NotReady
+
+_SECONDS = 600.0  # that a cluster is given for one thing, a restart of its nodes included
+_SMALL = 50  # documents left that the last look, under the write block, copies in no time
+_MOST_ROUNDS = 100
+_BLOCKED = 30.0  # seconds after which a write block is given up rather than held
+
+Remember = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """From where to where; ``vectors`` are the fields that the target's pipeline fills, left out of what is copied."""
+
+    source: str
+    target: str
+    vectors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Handed:
+    """How a handover went: documents in the target, and for how long writes were refused."""
+
+    documents: int
+    blocked_seconds: float
+
+
+@dataclass
+class Copier:
+    """One copy on its way. The journal's keys: ``settings`` of the target to put back, ``upto`` the number for each
+    shard at the beginning, ``done`` how far each shard is, ``tasks`` under way.
+    """
+
+    cluster: Cluster
+    copy: Copy
+    journal: dict[str, Any]
+    remember: Remember
+    report: Report
+    clock: Clock = time.monotonic
+    sleep: Sleep = time.sleep
+    manifest: Manifest = field(default_factory=Manifest)
+
+    def __post_init__(self) -> None:
+        self.source, self.target = Index(self.cluster, self.copy.source), Index(self.cluster, self.copy.target)
+        self.tasks = Tasks(self.cluster, self._request, self.clock, self.sleep)
+
+    @property
+    def patience(self) -> Patience:
+        """A fresh deadline for one step."""
+        return Patience.of(_SECONDS, self.clock, self.sleep)
+
+    def fill(self) -> None:
+        """Copy everything, and then what was written meanwhile, until little is left."""
+        if blocking.is_blocked(self.cluster, self.copy.source, self.patience):
+            blocking.unblock(self.cluster, self.copy.source, self.patience)  # an apply ended under the block
+        self._loosen()
+        self._go_on()
+        self._copy_all()
+        self._catch_up()
+        self._compare()
+        self._catch_up()
+        self._tighten()
+
+    def hand_over(self, move: Callable[[], None]) -> Handed:
+        """Refuse writes, copy what is left, compare the counts, and move; whatever fails lets writes in again."""
+        self._catch_up(deletions=True)
+        began = self.clock()
+        patience = Patience.of(_BLOCKED, self.clock, self.sleep)
+        try:
+            blocking.block(self.cluster, self.copy.source, patience)
+            self._round(patience, deletions=True)
+            documents = self._same(patience)
+            move()
+        except BaseException:
+            blocking.unblock(self.cluster, self.copy.source, self.patience)
+            raise
+        return Handed(documents, self.clock() - began)
+
+    def _request(self, ids: Sequence[str], size: int) -> Request:
+        source: dict[str, Any] = {"index": self.copy.source, "size": size, "query": {"ids": {"values": list(ids)}}}
+        if self.copy.vectors:
+            source["_source"] = {"excludes": list(self.copy.vectors)}
+        body = {"source": source, "dest": {"index": self.copy.target}}
+        return Request("POST", "/_reindex", body, {"wait_for_completion": "false"})
+
+    def _note(self, **more: Any) -> None:
+        self.journal.update(more)
+        self.remember(more)
+
+    def _loosen(self) -> None:
+        """No refresh and no replica while documents come in; what was asked stands in the journal."""
+        path = f"{self.target.path}/_settings"
+        if "settings" not in self.journal:
+            found = persist(self.cluster, Request("GET", path, params={"flat_settings": "true"}), self.patience)
+            settings = found[self.copy.target]["settings"]
+            keys = ("index.refresh_interval", "index.number_of_replicas")
+            self._note(settings={key: settings.get(key) for key in keys})
+        loose = {"index.refresh_interval": "-1", "index.number_of_replicas": "0"}
+        persist(self.cluster, Request("PUT", path, loose), self.patience)
+
+    def _tighten(self) -> None:
+        path = f"{self.target.path}/_settings"
+        persist(self.cluster, Request("PUT", path, dict(self.journal["settings"])), self.patience)
+        params = {"wait_for_status": "yellow", "wait_for_no_relocating_shards": "true", "timeout": "30s"}
+        persist(self.cluster, Request("GET", f"/_cluster/health/{quote(self.copy.target)}", params=params), self.patience, longest=40)
+
+    def _go_on(self) -> None:
+        """Wait for what an earlier run left under way, and copy what it did not get to."""
+        if "upto" not in self.journal:
+            self._note(upto=_keys(self.source.checkpoints(self.patience)), done={}, tasks={})
+        under_way: Mapping[str, Any] = self.journal.get("tasks") or {}
+        self.tasks.outlast(list(under_way), self.patience)
+        self.target.refresh(self.patience)
+        for shard, first, last in under_way.values():
+            for page in self.source.written(shard, first, last, self.patience):
+                ids = [each.id for each in page]
+                there = self.target.there(ids, self.patience)
+                self.tasks.copy([id for id in ids if id not in there], self.patience)
+        ends = dict(self.journal["done"])
+        for shard, _, last in under_way.values():
+            ends[str(shard)] = max(last, ends.get(str(shard), -1))
+        self._note(done=ends, tasks={})
+
+    def _copy_all(self) -> None:
+        upto, done = _numbers(self.journal["upto"]), _numbers(self.journal["done"])
+        self.source.refresh(self.patience)
+        total = self.source.count(self.patience)
+        task = f"copying {self.copy.source}"
+        self.report(Begun(task, total, "documents"))
+        copied = self.target.count(self.patience)
+        flight = _Flight(self, done, lambda more: self.report(Advanced(task, min(copied + more, total), total)))
+        for shard, last in upto.items():
+            for page in self.source.written(shard, done.get(shard, -1), last, self.patience):
+                for batch in _cut(page, self.tasks.batch):
+                    flight.send(shard, batch)
+        flight.land()
+        self.report(Ended(task))
+
+    def _catch_up(self, *, deletions: bool = False) -> None:
+        """Rounds until there is next to nothing to copy."""
+        for _ in range(_MOST_ROUNDS):
+            began = self.clock()
+            if self._round(self.patience, deletions=deletions) <= _SMALL and self.clock() - began < 1.0:
+                return
+        raise NotReady(
+            f"{self.copy.source} is written to faster than {self.copy.target} is filled",
+            hint="let the writers rest for a moment, and run osform apply again: it goes on from here",
+        )
+
+    def _round(self, patience: Patience, *, deletions: bool) -> int:
+        """Copy what was written since the last round, and delete what was deleted; returns how many documents."""
+        reached = self.source.checkpoints(patience)
+        self.source.refresh(patience)
+        before, count = _numbers(self.journal["upto"]), 0
+        for shard, last in reached.items():
+            for page in self.source.written(shard, before.get(shard, -1), last, patience):
+                self.tasks.copy([each.id for each in page], patience)
+                self.manifest.note(shard, page)
+                count += len(page)
+        if deletions:
+            for shard, last in reached.items():
+                count += self._drop(list(self.manifest.gone(self.source, shard, last, patience)), patience)
+        self._note(upto=_keys(reached))
+        return count
+
+    def _drop(self, candidates: list[Written], patience: Patience) -> int:
+        """Delete from the target what the source no longer has; what it has under another number comes with a round."""
+        there = self.source.there([each.id for each in candidates], patience)
+        gone = [each for each in candidates if each.id not in there]
+        self._delete(gone, patience)
+        self.manifest.forget(gone)
+        return len(gone)
+
+    def _delete(self, documents: Sequence[Written], patience: Patience) -> None:
+        for some in _cut(documents, 1000):
+            lines = "".join(_deletion(each) for each in some)
+            answer = persist(self.cluster, Request("POST", f"{self.target.path}/_bulk", lines), patience)
+            failed = [item["delete"] for item in answer["items"] if item["delete"]["status"] not in (200, 404)]
+            if failed:
+                raise ClusterError(f"{self.copy.target}: {failed[0]['_id']} can't be deleted: {failed[0].get('error')}")
+
+    def _compare(self) -> None:
+        """List both indices, and make the target hold just what the source holds."""
+        self.report(Note(f"comparing the ids of {self.copy.source} and {self.copy.target}"))
+        reached = _numbers(self.journal["upto"])
+        self.source.refresh(self.patience)
+        self.target.refresh(self.patience)
+        for shard, last in reached.items():
+            for page in self.source.written(shard, -1, last, self.patience):
+                self.manifest.note(shard, page)
+        for shard, last in self.target.checkpoints(self.patience).items():
+            for page in self.target.written(shard, -1, last, self.patience):
+                self.manifest.copied(page)
+        # What changed while it was listed has a number beyond, and comes with the next round.
+        self._drop(self.manifest.extra(), self.patience)
+        for some in _cut(self.manifest.missing(), self.tasks.batch):
+            self.tasks.copy(some, self.patience)
+
+    def _same(self, patience: Patience) -> int:
+        self.target.refresh(patience)
+        there, here = self.source.count(patience), self.target.count(patience)
+        if there != here:
+            raise NotReady(
+                f"{self.copy.target} has {here:,} documents, {self.copy.source} has {there:,}: the old one goes on serving",
+                hint="run osform apply again: it goes on from here",
+            )
+        return here
+
+
+class _Flight:
+    """Batches under way, a few at a time, and how far each shard is without a gap."""
+
+    def __init__(self, copier: Copier, done: dict[int, int], advanced: Callable[[int], None]) -> None:
+        self._copier, self._done, self._advanced = copier, done, advanced
+        self._under_way: dict[str, tuple[int, list[Written]]] = {}
+        self._copied = 0
+
+    def send(self, shard: int, batch: Sequence[Written]) -> None:
+        """Start a batch, once there is room for one more."""
+        tasks = self._copier.tasks
+        while len(self._under_way) >= tasks.at_once:
+            self._wait()
+        name = tasks.start([each.id for each in batch], self._copier.patience)
+        self._under_way[name] = shard, list(batch)
+        self._write()
+
+    def land(self) -> None:
+        """Wait for all of them."""
+        while self._under_way:
+            self._wait()
+
+    def _wait(self) -> None:
+        # In the order in which they were started: what is done is done without a gap.
+        name = next(iter(self._under_way))
+        shard, batch = self._under_way[name]
+        self._copier.tasks.finish(name, [each.id for each in batch], self._copier.patience)
+        del self._under_way[name]
+        self._done[shard] = batch[-1].number
+        self._copied += len(batch)
+        self._advanced(self._copied)
+        self._write()
+
+    def _write(self) -> None:
+        tasks = {
+            name: [shard, batch[0].number - 1, batch[-1].number] for name, (shard, batch) in self._under_way.items()
+        }
+        self._copier._note(done=_keys(self._done), tasks=tasks)
+
+
+def fill(cluster: Cluster, copy: Copy, **told: Any) -> Copier:
+    """Copy all documents and catch up with the writes; the answer hands over. See ``Copier``."""
+    copier = Copier(cluster, copy, **told)
+    copier.fill()
+    return copier
+
+
+def _deletion(document: Written) -> str:
+    import json
+
+    header = {"_id": document.id} | ({"routing": document.routing} if document.routing else {})
+    return json.dumps({"delete": header}) + "\n"
+
+
+def _cut(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _keys(numbers: Mapping[int, int]) -> dict[str, int]:
+    return {str(shard): number for shard, number in numbers.items()}
+
+
+def _numbers(keys: Mapping[str, int]) -> dict[int, int]:
+    return {int(shard): number for shard, number in keys.items()}

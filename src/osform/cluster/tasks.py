@@ -1,0 +1,106 @@
+"""Reindex tasks: started, followed, and tried again for what a busy cluster did not take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from osform.cluster.bulk import Verdict, classify, explain
+from osform.cluster.client import Cluster
+from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.core.request import Request
+from osform.errors import DocumentsRefused, TaskFailed
+
+_FIRST_BATCH, _LEAST_BATCH, _MOST_BATCH = 400, 100, 2000
+_TASK_SECONDS = 4.0  # of work in one task, about
+_BULK_SECONDS = 0.3  # of work in one of its bulks: whoever searches waits in the same queue
+_SHOWN = 5
+
+
+class Tasks:
+    """Tasks that copy documents by id. ``request`` makes the request for some ids, in bulks of some size."""
+
+    def __init__(
+        self, cluster: Cluster, request: Callable[[Sequence[str], int], Request], clock: Clock, sleep: Sleep
+    ) -> None:
+        self._cluster, self._request, self._clock, self._sleep = cluster, request, clock, sleep
+        self._started: dict[str, float] = {}
+        self._rate = 0.0
+        self.batch = _FIRST_BATCH
+        self.at_once = 2
+        """Tasks under way at a time: while one fetches and stores, the other one has the model at work."""
+
+    @property
+    def _bulk(self) -> int:
+        return min(500, max(16, int(self._rate * _BULK_SECONDS / self.at_once))) if self._rate else 50
+
+    def start(self, ids: Sequence[str], patience: Patience) -> str:
+        """Start a task; a lost answer may leave one more, which writes the same."""
+        name = str(persist(self._cluster, self._request(ids, self._bulk), patience)["task"])
+        self._started[name] = self._clock()
+        return name
+
+    def copy(self, ids: Sequence[str], patience: Patience) -> None:
+        """Copy these documents and wait for it. Raises what ``finish`` raises."""
+        if ids:
+            self.finish(self.start(ids, patience), ids, patience)
+
+    def finish(self, name: str, ids: Sequence[str], patience: Patience) -> None:
+        """Wait until all of these documents are copied, with as many tasks as that takes.
+
+        Raises DocumentsRefused for documents that the target does not take, whatever is tried, and TaskFailed where
+        the cluster gives no reason to go on.
+        """
+        attempt, left = 0, list(ids)
+        while True:
+            answer = self._follow(name, patience)
+            if answer is not None and not answer.get("error"):
+                found = answer.get("response") or {}
+                if not found.get("failures") and not found.get("canceled"):
+                    self._learn(name, len(left))
+                    return
+                self._refuse(found.get("failures") or [])
+            elif answer is not None and classify({"status": 500, "error": answer["error"]}) is not Verdict.WAIT:
+                raise TaskFailed(f"task {name}: {explain({'error': answer['error']})}", hint="run osform apply again")
+            if patience.over:
+                raise TaskFailed(f"task {name} ends again and again without having copied its documents")
+            # A node went, a model was away, a breaker was open: the same once more.
+            patience.pause(attempt, first=0.5)
+            attempt += 1
+            name = self.start(left, patience)
+
+    def outlast(self, names: Sequence[str], patience: Patience) -> None:
+        """Wait until none of these is running any more, however it ended."""
+        for name in names:
+            self._follow(name, patience)
+
+    def _follow(self, name: str, patience: Patience) -> Mapping[str, Any] | None:
+        """The task's end, or None where nobody knows it: its node was restarted."""
+        attempt = 0
+        while True:
+            found = persist_if_there(self._cluster, Request("GET", f"/_tasks/{quote(name, safe=':')}"), patience)
+            if found is None or found.get("completed"):
+                return dict(found) if found else None
+            if patience.over:
+                raise TaskFailed(f"task {name} is still at work", hint="run osform apply again: it goes on from here")
+            patience.pause(attempt, first=0.02, longest=0.25)
+            attempt += 1
+
+    def _learn(self, name: str, count: int) -> None:
+        took = self._clock() - self._started.pop(name, self._clock())
+        if count >= _LEAST_BATCH and took > 0:
+            rate = count * self.at_once / took
+            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+            self.batch = int(min(_MOST_BATCH, max(_LEAST_BATCH, self._rate * _TASK_SECONDS / self.at_once)))
+
+    def _refuse(self, failures: Sequence[Mapping[str, Any]]) -> None:
+        items = [(str(each.get("id")), {"status": each.get("status", 500), "error": each.get("cause")}) for each in failures]
+        wrong = [(id, item) for id, item in items if classify(item) not in (Verdict.WAIT, Verdict.DONE)]
+        if wrong:
+            shown = "\n".join(f"  {id}: {explain(item)}" for id, item in wrong[:_SHOWN])
+            more = f"\n  and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
+            raise DocumentsRefused(
+                f"documents that the new index does not take:\n{shown}{more}",
+                hint="mend the mapping or the documents, and run osform apply again; the old index goes on serving",
+            )

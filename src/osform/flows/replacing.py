@@ -1,0 +1,218 @@
+"""An index made anew beside the old one: documents copied while it serves, checked, and the alias moved in one request.
+
+Nothing of the old index changes but a write block that lasts from the last look to the move; until then, whatever
+fails leaves it serving. The new index has a ledger entry of its own, ``index/images-v2``, whose journal an apply that
+was cut off goes on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from osform.cluster import copying, vectors
+from osform.cluster.blocking import clone_index, move_aliases
+from osform.cluster.client import Cluster
+from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.core.address import Address
+from osform.core.diff import missing
+from osform.core.document import dotted
+from osform.core.events import Note, Report
+from osform.core.request import Request
+from osform.core.state import Entry
+from osform.core.values import concealed, redacted, revealed, secrets_in
+from osform.errors import ReadBackMismatch
+from osform.flows.looking import Eyes
+from osform.flows.resolving import pipelines_of
+from osform.flows.survey import Move, Survey
+from osform.kinds import KINDS, mappings, pipelines
+from osform.kinds.base import Body, Live, Wanted
+from osform.kinds.vectors import made
+
+SAMPLE = 50
+"""Documents whose vectors are compared with what the model says now, before the alias moves."""
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """One index on its way. ``journal`` stores an entry in the ledger, or takes an address out of it."""
+
+    cluster: Cluster
+    survey: Survey
+    address: Address
+    journal: Callable[[Entry | Address], None]
+    stamp: Callable[[Entry], Entry]
+    report: Report
+    clock: Clock
+    sleep: Sleep
+
+    @property
+    def move(self) -> Move:
+        """From where to where."""
+        return self.survey.moves[self.address]
+
+    @property
+    def target(self) -> Address:
+        """The new index's own address in the ledger."""
+        return replace(self.address, name=self.move.target)
+
+    def run(self) -> Live:
+        """Fill the new index, check it, move the alias; returns what is live then. May be called again at any time."""
+        entry = self._begin()
+        moved = dict(entry.journal)
+        if not self._has_moved():
+            self._put_pipelines()
+            self._make(self.survey.live[self.address])
+            moved = self._fill(entry)
+        return self._settle(moved)
+
+    def _begin(self) -> Entry:
+        asked = concealed(self.survey.asked(self.address))
+        before = self.survey.state.entries.get(self.target)
+        needs = self.survey.needs.get(self.address, ())
+        entry = before or Entry(
+            self.target, "applying", asked, ids={"index": self.move.target}, needs=needs, role="next", of=self.address
+        )
+        if "source" not in entry.journal:
+            entry = replace(entry, journal={"source": self.move.source, "kept": self.move.kept})
+        self.journal(self.stamp(entry))
+        return entry
+
+    def _has_moved(self) -> bool:
+        path = f"/_alias/{quote(self.address.name)}"
+        answer = persist_if_there(self.cluster, Request("GET", path), self._patience())
+        return self.move.target in (answer or {})
+
+    def _put_pipelines(self) -> None:
+        """The copies that serve the new index; the old one goes on with its own."""
+        for address in pipelines_of(self.survey.spec).get(self.address, ()):
+            asked = revealed(self.survey.asked(address))
+            for step in pipelines.put(_BASES[address.kind], [f"{address.name}-v{self.move.number}"], asked):
+                persist(self.cluster, step.request, self._patience())
+
+    def _make(self, live: Live) -> None:
+        asked = revealed(self.survey.asked(self.address))
+        mapping = mappings.with_fields_of(asked["mappings"], live.body["mappings"])
+        request = Request("PUT", f"/{quote(self.move.target)}", {"settings": asked["settings"], "mappings": mapping})
+        if self._look() is None:
+            persist(self.cluster, request, self._patience())
+        found = self._look()
+        lacking = missing({"mappings": mapping, "settings": asked["settings"]}, found.body if found else {})
+        passing = [each for each in lacking if dotted(each.path) not in _DURING_THE_COPY]
+        if passing:
+            lines = "; ".join(f"{dotted(each.path)}: asked {each.before!r}" for each in passing)
+            message = f"{self.address}: the server acknowledged {self.move.target} and stored something else: {lines}"
+            raise ReadBackMismatch(message, hint="run osform plan; the old index goes on serving")
+
+    def _fill(self, entry: Entry) -> dict[str, Any]:
+        journal = dict(entry.journal)
+
+        def remember(more: Mapping[str, Any]) -> None:
+            journal.update(more)
+            self.journal(replace(entry, journal=dict(journal)))
+
+        maps = list(self._maps())
+        copy = copying.Copy(self.move.source, self.move.target, tuple(each.vector_field for each in maps))
+        told: dict[str, Any] = {"journal": journal, "remember": remember, "report": self.report}
+        time: dict[str, Any] = {"clock": self.clock, "sleep": self.sleep}
+        copying.fill(self.cluster, copy, **told, **time)
+        self.report(Note(f"comparing {self.move.target} with what its model says"))
+        vectors.verify(self.cluster, self.move.target, maps, sample=SAMPLE, report=self.report)
+        handed = copying.hand_over(self.cluster, copy, self._move_aliases, **told, **time)
+        blocked = f"writes waited for {handed.blocked_seconds:.1f} s"
+        self.report(Note(f"{self.address} is {self.move.target} now: {handed.documents:,} documents, {blocked}"))
+        return journal
+
+    def _maps(self) -> Iterator[vectors.VectorMap]:
+        for address in pipelines_of(self.survey.spec).get(self.address, ()):
+            if address.kind == "ingest_pipeline":
+                for each in made(revealed(self.survey.asked(address))):
+                    yield vectors.VectorMap(each.source, each.target, str(each.model_id))
+
+    def _move_aliases(self) -> None:
+        """Every alias of the old index, those of others too, in one request, so that no search finds none."""
+        source, target = self.move.source, self.move.target
+        stored = persist(self.cluster, Request("GET", f"/{quote(source)}/_alias"), self._patience())
+        asked = revealed(self.survey.asked(self.address))
+        there = stored[source].get("aliases", {})
+        entry = self.survey.state.entries[self.address]
+        gone = set(entry.asked.get("aliases", {})) - set(asked.get("aliases", {}))
+        wanted = {**there, self.address.name: there.get(self.address.name, {}), **asked.get("aliases", {})}
+        actions = [
+            {"add": {"index": target, "alias": alias, **options}}
+            for alias, options in wanted.items()
+            if alias not in gone
+        ]
+        if source == self.address.name:
+            clone_index(self.cluster, source, self.move.kept)
+            actions.append({"remove_index": {"index": source}})
+        else:
+            actions += [{"remove": {"index": source, "alias": alias}} for alias in there]
+        move_aliases(self.cluster, actions)
+
+    def _settle(self, journal: Mapping[str, Any]) -> Live:
+        """Write down what is so now: what was comes first, so that nothing is ever forgotten."""
+        entries = self.survey.state.entries
+        old, asked = entries[self.address], self.survey.asked(self.address)
+        for entry in self._past(old, str(journal.get("kept", self.move.kept))):
+            self.journal(self.stamp(entry))
+        live = self._look()
+        assert live is not None, "the alias is on it"
+        body = {**live.body, "alias": self.address.name}
+        done = Entry(
+            self.address,
+            "applied",
+            concealed(asked),
+            redacted(body, secrets_in(asked)),
+            {"index": self.move.target},
+            self.survey.needs.get(self.address, ()),
+            self.survey.spec.resources[self.address].protect,
+        )
+        self.journal(self.stamp(done))
+        for address in pipelines_of(self.survey.spec).get(self.address, ()):
+            if pipeline := entries.get(address):
+                copies = self.survey.wanted(address).ids.get("copies", "")
+                self.journal(replace(pipeline, ids={**pipeline.ids, "copies": copies}))
+        self.journal(self.target)
+        return Live(body, {"index": self.move.target}, live.documents)
+
+    def _past(self, old: Entry, kept: str) -> Iterator[Entry]:
+        """What the old index and its copies of pipelines are called from now on, and until when they stay."""
+        until = (datetime.now(UTC) + self.survey.spec.retention).isoformat(timespec="seconds")
+        past = {"role": "past", "of": self.address, "until": until, "status": "applied"}
+        found = self._look(kept)
+        yield replace(
+            old,
+            address=replace(self.address, name=kept),
+            recorded=found.body if found else old.recorded,
+            ids={"index": kept},
+            **past,
+        )
+        for address in old.needs:
+            entry = self.survey.state.entries.get(address)
+            copies = pipelines.copies(entry.ids) if entry and address.kind in _BASES else []
+            number = kept.rpartition("-v")[2]
+            name = f"{address.name}-v{number}"
+            if entry and name in copies and address in self.survey.spec.resources:
+                yield replace(entry, address=replace(address, name=name), ids={}, **{**past, "of": address, "until": ""})
+
+    def _look(self, index: str | None = None) -> Live | None:
+        index = index or self.move.target
+        address = replace(self.address, name=index)
+        wanted = Wanted({"index": index}, ids={"index": index})
+        return Eyes(self.cluster, clock=self.clock, sleep=self.sleep).look({address: wanted}).get(address)
+
+    def _patience(self) -> Patience:
+        return Patience.of(120, self.clock, self.sleep)
+
+
+_BASES = {kind: KINDS[kind].BASE for kind in ("ingest_pipeline", "search_pipeline")}  # type: ignore[attr-defined]
+# Set otherwise while documents are copied, and as asked before the alias moves.
+_DURING_THE_COPY = ("settings.index.refresh_interval", "settings.index.number_of_replicas")
+
+
+__all__ = ["Replacing"]
+_: Sequence[Body] = ()
