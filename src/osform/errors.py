@@ -12,7 +12,9 @@
     │   ├── LockHeld            somebody else is changing the cluster, since when and until when
     │   ├── LockLost            the lock is not ours any more, so nothing more is sent
     │   ├── ReadBackMismatch    the server acknowledged something and stored something else
-    │   └── PredictionMismatch  a deployed model answers otherwise than its export did
+    │   ├── PredictionMismatch  a deployed model answers otherwise than its export did
+    │   ├── DocumentsRefused    a new index does not take documents of the old one
+    │   └── VectorsAstray       vectors in an index are missing, or were made by another model
     ├── PlanRefused             the plan can't or mustn't be carried out
     ├── ApplyFailed             some changes were not made; says which
     ├── LocalClusterError       the OpenSearch on this machine
@@ -143,6 +145,14 @@ class ReadBackMismatch(ClusterError):
 
 class PredictionMismatch(ClusterError):
     """A deployed model gives other vectors than its source did when it was exported."""
+
+
+class DocumentsRefused(ClusterError):
+    """A new index does not take documents that the old one has. The message names them, with the server's reasons."""
+
+
+class VectorsAstray(ClusterError):
+    """Documents of an index have no vector, or one that their text and the model don't give."""
 
 
 class PlanRefused(OsformError):

@@ -13,7 +13,7 @@ from osform.core.state import Entry, State
 from osform.errors import Place, PlanRefused
 from osform.flows.planning import make_plan
 from osform.flows.resolving import context_of, fingerprint, needs_of, order_of
-from osform.flows.survey import Survey
+from osform.flows.survey import Move, Survey
 from osform.kinds.base import Live
 from tests.flows.stacks import shown, spec
 
@@ -102,18 +102,17 @@ def test_what_only_follows_another_resource_says_so() -> None:
     assert shown(plan) == [("model_group/g", "create", "new"), ("ingest_pipeline/p", "update", "dependency")]
 
 
-def test_what_can_not_be_changed_in_place_is_refused_where_documents_would_be_lost() -> None:
+def test_an_index_that_can_not_be_changed_in_place_is_made_anew_beside_the_old_one_where_it_has_documents() -> None:
     stored = {"index": "i-v1", "alias": "i", "settings": {"index.number_of_shards": "1"}, "mappings": {}}
-    entry = Entry(Address("index", "i"), "applied", stored, stored)
+    entry = Entry(Address("index", "i"), "applied", stored, stored, {"index": "i-v1"})
     stack = spec({"index/i": {"settings": {"number_of_shards": 2}}})
-    for documents in (0, 5):
+    for documents, moves in ((0, {}), (5, {entry.address: Move("i-v1", "i-v2", 2, "i-v1")})):
         live = {Address("index", "i"): Live(stored, {"index": "i-v1"}, documents)}
         survey = Survey(stack, State({entry.address: entry}), {}, live, context_of(stack, {}), needs=needs_of(stack))
-        if documents:
-            with pytest.raises(PlanRefused, match="number_of_shards is fixed when an index is made"):
-                make_plan(survey)
-        else:
-            assert [type(change) for change in make_plan(survey).changes] == [Replace]
+        (change,) = make_plan(survey).changes
+        assert isinstance(change, Replace)
+        assert "number_of_shards is fixed when an index is made" in change.notes[0]
+        assert survey.moves == moves
 
 
 BEARER = {"processors": [{"script": {"params": {"auth": "Bearer ${env.KEY}"}}}]}

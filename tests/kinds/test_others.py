@@ -213,12 +213,6 @@ def test_an_embedding_pipeline_is_stored_once_more_for_each_physical_index() -> 
     ]
 
 
-def test_another_model_under_an_index_with_vectors_is_refused() -> None:
-    found = [Difference(("processors", 0, "text_embedding", "model_id"), "m1", "m2")]
-    assert ingest_pipeline.refusal(found, Live({}, {"copies": "p-v1"}))
-    assert ingest_pipeline.refusal(found, Live({})) is None
-
-
 def test_pipelines_that_a_pipeline_calls_are_needed() -> None:
     body: Body = {"processors": [{"pipeline": {"name": "clean"}}, {"set": {}}, 5, {"pipeline": 6}]}
     assert list(ingest_pipeline.needs(body)) == [Address("ingest_pipeline", "clean")]

@@ -177,17 +177,22 @@ def lay_out(root: Path, url: str, model: Tiny) -> Project:
         path = root / "provision" / name.replace("NAME", project.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace("NAME", project.name))
-    folder = root / "models" / "tiny"
+    add_model(project, "tiny", model)
+    return project
+
+
+def add_model(project: Project, name: str, model: Tiny) -> None:
+    """Lay a tiny model beside the stack, its bundle in the project's cache."""
+    folder = project.root / "models" / name
     folder.mkdir(parents=True)
     (folder / "model.yaml").write_text(MODEL_YAML)
     (folder / "probes.txt").write_text("a cat on a sofa\n")
-    made = shutil.copy(model.bundle, root / "copy.zip")
-    sha256, path = bundles.store(root / "cache", Path(made))
+    made = shutil.copy(model.bundle, project.root / "copy.zip")
+    sha256, path = bundles.store(project.root / "cache", Path(made))
     config = model.meta("", "")["model_config"]
     bundle = Bundle(
         "onnx", "fp32", sha256, path.stat().st_size, "TEXT_EMBEDDING", config, 1.0, 1.0, {"made": "by hand"}
     )
     probes = tuple(Probe(text, vector) for text, vector in model.probes)
-    lock = ModelLock("tiny", "0" * 64, DIMENSION, 128, "cosinesimil", (bundle,), probes)
+    lock = ModelLock(name, "0" * 64, DIMENSION, 128, "cosinesimil", (bundle,), probes)
     locks.write_lock(folder / "lock.yaml", lock)
-    return project

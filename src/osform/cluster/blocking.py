@@ -53,7 +53,10 @@ def move_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], patienc
     except RequestFailed as error:
         removed = [each["remove_index"]["index"] for each in actions if "remove_index" in each]
         # The answer was lost, and the index that went is not there to go once more.
-        if error.status != 404 or not removed or persist_if_there(
-            cluster, Request("GET", f"/_alias/{quote(removed[0])}"), patience or Patience.of(60)
-        ) is None:
+        if (
+            error.status != 404
+            or not removed
+            or persist_if_there(cluster, Request("GET", f"/_alias/{quote(removed[0])}"), patience or Patience.of(60))
+            is None
+        ):
             raise

@@ -7,6 +7,7 @@ goes on where it was, and so that whatever is written meanwhile is found again (
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,6 +68,12 @@ class Copier:
         self.source, self.target = Index(self.cluster, self.copy.source), Index(self.cluster, self.copy.target)
         self.tasks = Tasks(self.cluster, self._request, self.clock, self.sleep)
 
+    def __enter__(self) -> Copier:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.manifest.close()
+
     @property
     def patience(self) -> Patience:
         """A fresh deadline for one step."""
@@ -125,7 +132,12 @@ class Copier:
         path = f"{self.target.path}/_settings"
         persist(self.cluster, Request("PUT", path, dict(self.journal["settings"])), self.patience)
         params = {"wait_for_status": "yellow", "wait_for_no_relocating_shards": "true", "timeout": "30s"}
-        persist(self.cluster, Request("GET", f"/_cluster/health/{quote(self.copy.target)}", params=params), self.patience, longest=40)
+        persist(
+            self.cluster,
+            Request("GET", f"/_cluster/health/{quote(self.copy.target)}", params=params),
+            self.patience,
+            longest=40,
+        )
 
     def _go_on(self) -> None:
         """Wait for what an earlier run left under way, and copy what it did not get to."""
@@ -183,7 +195,7 @@ class Copier:
         if deletions:
             for shard, last in reached.items():
                 count += self._drop(list(self.manifest.gone(self.source, shard, last, patience)), patience)
-        self._note(upto=_keys(reached))
+        self._note(upto=_keys(reached), done=_keys(reached))
         return count
 
     def _drop(self, candidates: list[Written], patience: Patience) -> int:
@@ -224,8 +236,8 @@ class Copier:
         there, here = self.source.count(patience), self.target.count(patience)
         if there != here:
             raise NotReady(
-                f"{self.copy.target} has {here:,} documents, {self.copy.source} has {there:,}: the old one goes on serving",
-                hint="run osform apply again: it goes on from here",
+                f"{self.copy.target} has {here:,} documents, and {self.copy.source} has {there:,}",
+                hint="run osform apply again: it goes on from here, and the old index serves until then",
             )
         return here
 
@@ -270,16 +282,7 @@ class _Flight:
         self._copier._note(done=_keys(self._done), tasks=tasks)
 
 
-def fill(cluster: Cluster, copy: Copy, **told: Any) -> Copier:
-    """Copy all documents and catch up with the writes; the answer hands over. See ``Copier``."""
-    copier = Copier(cluster, copy, **told)
-    copier.fill()
-    return copier
-
-
 def _deletion(document: Written) -> str:
-    import json
-
     header = {"_id": document.id} | ({"routing": document.routing} if document.routing else {})
     return json.dumps({"delete": header}) + "\n"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 
 from osform.cluster.retry import Patience
 from osform.cluster.shards import Index, Written
@@ -32,10 +31,8 @@ class Manifest:
             "CREATE TABLE target (id TEXT, routing TEXT, PRIMARY KEY (id, routing));"
         )
 
-    def __enter__(self) -> Manifest:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._database.close()
         self._folder.cleanup()
 

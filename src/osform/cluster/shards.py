@@ -59,13 +59,15 @@ class Index:
     def count(self, patience: Patience, query: Mapping[str, Any] | None = None) -> int:
         """Documents that a search sees."""
         body = {"query": query} if query else None
-        return int(persist(self.cluster, Request("POST", f"{self.path}/_count", body), patience, longest=_LONGEST)["count"])
+        return int(
+            persist(self.cluster, Request("POST", f"{self.path}/_count", body), patience, longest=_LONGEST)["count"]
+        )
 
-    def written(self, shard: int, after: int, upto: int, patience: Patience, size: int = PAGE) -> Iterator[list[Written]]:
-        """The documents of one shard whose last operation has a number above ``after``, up to ``upto``, in pages."""
+    def written(self, shard: int, after: int, upto: int, patience: Patience) -> Iterator[list[Written]]:
+        """The documents of a shard whose last operation has a number above ``after``, up to ``upto``, in pages."""
         while after < upto:
             query = {"range": {"_seq_no": {"gt": after, "lte": upto}}}
-            body = {"size": size, "_source": False, "sort": [{"_seq_no": "asc"}], "query": query}
+            body = {"size": PAGE, "_source": False, "sort": [{"_seq_no": "asc"}], "query": query}
             hits = self._search(body | {"track_total_hits": False}, patience, shard)["hits"]["hits"]
             if not hits:
                 return
@@ -81,8 +83,18 @@ class Index:
             found |= {hit["_id"] for hit in self._search(body, patience)["hits"]["hits"]}
         return found
 
+    def matching(
+        self, query: Mapping[str, Any], fields: Sequence[str], patience: Patience
+    ) -> Iterator[Mapping[str, Any]]:
+        """Every document that a query finds, with these fields of its source."""
+        for shard in self.checkpoints(patience):
+            body: dict[str, Any] = {"size": 500, "_source": list(fields), "query": dict(query), "sort": ["_seq_no"]}
+            while hits := self._search(body, patience, shard)["hits"]["hits"]:
+                yield from hits
+                body["search_after"] = hits[-1]["sort"]
+
     def histogram(self, shard: int, width: int, upto: int, patience: Patience) -> dict[int, int]:
-        """How many documents of a shard have a number in ``[n * width, (n + 1) * width)``, by n; none above ``upto``."""
+        """How many documents of a shard have a number in ``[n * width, (n + 1) * width)``, by n, up to ``upto``."""
         body = {
             "size": 0,
             "query": {"range": {"_seq_no": {"lte": upto}}},
@@ -93,5 +105,7 @@ class Index:
 
     def _search(self, body: Mapping[str, Any], patience: Patience, shard: int | None = None) -> Any:
         params = {} if shard is None else {"preference": f"_shards:{shard}|_primary"}
-        request = Request("POST", f"{self.path}/_search", dict(body), params | {"allow_partial_search_results": "false"})
+        request = Request(
+            "POST", f"{self.path}/_search", dict(body), params | {"allow_partial_search_results": "false"}
+        )
         return persist(self.cluster, request, patience, longest=_LONGEST)

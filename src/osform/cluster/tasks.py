@@ -95,7 +95,7 @@ class Tasks:
             self.batch = int(min(_MOST_BATCH, max(_LEAST_BATCH, self._rate * _TASK_SECONDS / self.at_once)))
 
     def _refuse(self, failures: Sequence[Mapping[str, Any]]) -> None:
-        items = [(str(each.get("id")), {"status": each.get("status", 500), "error": each.get("cause")}) for each in failures]
+        items = [(str(each.get("id")), _item(each)) for each in failures]
         wrong = [(id, item) for id, item in items if classify(item) not in (Verdict.WAIT, Verdict.DONE)]
         if wrong:
             shown = "\n".join(f"  {id}: {explain(item)}" for id, item in wrong[:_SHOWN])
@@ -104,3 +104,8 @@ class Tasks:
                 f"documents that the new index does not take:\n{shown}{more}",
                 hint="mend the mapping or the documents, and run osform apply again; the old index goes on serving",
             )
+
+
+def _item(failure: Mapping[str, Any]) -> dict[str, Any]:
+    """A failure of a task as ``_bulk`` would have said it."""
+    return {"status": failure.get("status", 500), "error": failure.get("cause")}

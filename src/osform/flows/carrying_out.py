@@ -127,7 +127,9 @@ class Hands:
                 assert before is not None, "what is taken over is live"
                 steps = kind.update(address.name, body, before, Last()) if change.differences else ()
             case Replace() if address in survey.renewed:
-                steps = kind.update(address.name, body, before, Last()) if before else kind.create(address.name, body, {})
+                steps = (
+                    kind.update(address.name, body, before, Last()) if before else kind.create(address.name, body, {})
+                )
             case Replace():
                 assert before is not None, "a replacement is of what is live"
                 self._refuse_losing(before, address)

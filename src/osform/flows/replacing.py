@@ -7,15 +7,16 @@ was cut off goes on from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster import copying, vectors
+from osform.cluster import vectors
 from osform.cluster.blocking import clone_index, move_aliases
 from osform.cluster.client import Cluster
+from osform.cluster.copying import Copier, Copy
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.core.address import Address
 from osform.core.diff import missing
@@ -29,7 +30,7 @@ from osform.flows.looking import Eyes
 from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Move, Survey
 from osform.kinds import KINDS, mappings, pipelines
-from osform.kinds.base import Body, Live, Wanted
+from osform.kinds.base import Live, Wanted
 from osform.kinds.vectors import made
 
 SAMPLE = 50
@@ -78,7 +79,8 @@ class Replacing:
         )
         if "source" not in entry.journal:
             entry = replace(entry, journal={"source": self.move.source, "kept": self.move.kept})
-        self.journal(self.stamp(entry))
+        entry = self.stamp(entry)
+        self.journal(entry)
         return entry
 
     def _has_moved(self) -> bool:
@@ -89,9 +91,9 @@ class Replacing:
     def _put_pipelines(self) -> None:
         """The copies that serve the new index; the old one goes on with its own."""
         for address in pipelines_of(self.survey.spec).get(self.address, ()):
-            asked = revealed(self.survey.asked(address))
-            for step in pipelines.put(_BASES[address.kind], [f"{address.name}-v{self.move.number}"], asked):
-                persist(self.cluster, step.request, self._patience())
+            path = pipelines.path(_BASES[address.kind], f"{address.name}-v{self.move.number}")
+            body = dict(revealed(self.survey.asked(address)))
+            persist(self.cluster, Request("PUT", path, body), self._patience())
 
     def _make(self, live: Live) -> None:
         asked = revealed(self.survey.asked(self.address))
@@ -115,13 +117,12 @@ class Replacing:
             self.journal(replace(entry, journal=dict(journal)))
 
         maps = list(self._maps())
-        copy = copying.Copy(self.move.source, self.move.target, tuple(each.vector_field for each in maps))
-        told: dict[str, Any] = {"journal": journal, "remember": remember, "report": self.report}
-        time: dict[str, Any] = {"clock": self.clock, "sleep": self.sleep}
-        copying.fill(self.cluster, copy, **told, **time)
-        self.report(Note(f"comparing {self.move.target} with what its model says"))
-        vectors.verify(self.cluster, self.move.target, maps, sample=SAMPLE, report=self.report)
-        handed = copying.hand_over(self.cluster, copy, self._move_aliases, **told, **time)
+        copy = Copy(self.move.source, self.move.target, tuple(each.vector_field for each in maps))
+        with Copier(self.cluster, copy, journal, remember, self.report, self.clock, self.sleep) as copier:
+            copier.fill()
+            self.report(Note(f"comparing {self.move.target} with what its model says"))
+            vectors.verify(self.cluster, self.move.target, maps, sample=SAMPLE)
+            handed = copier.hand_over(self._move_aliases)
         blocked = f"writes waited for {handed.blocked_seconds:.1f} s"
         self.report(Note(f"{self.address} is {self.move.target} now: {handed.documents:,} documents, {blocked}"))
         return journal
@@ -182,22 +183,16 @@ class Replacing:
     def _past(self, old: Entry, kept: str) -> Iterator[Entry]:
         """What the old index and its copies of pipelines are called from now on, and until when they stay."""
         until = (datetime.now(UTC) + self.survey.spec.retention).isoformat(timespec="seconds")
-        past = {"role": "past", "of": self.address, "until": until, "status": "applied"}
         found = self._look(kept)
-        yield replace(
-            old,
-            address=replace(self.address, name=kept),
-            recorded=found.body if found else old.recorded,
-            ids={"index": kept},
-            **past,
-        )
+        recorded = found.body if found else old.recorded
+        index = replace(old, address=replace(self.address, name=kept), recorded=recorded, ids={"index": kept})
+        yield replace(index, status="applied", role="past", of=self.address, until=until)
         for address in old.needs:
             entry = self.survey.state.entries.get(address)
-            copies = pipelines.copies(entry.ids) if entry and address.kind in _BASES else []
-            number = kept.rpartition("-v")[2]
-            name = f"{address.name}-v{number}"
-            if entry and name in copies and address in self.survey.spec.resources:
-                yield replace(entry, address=replace(address, name=name), ids={}, **{**past, "of": address, "until": ""})
+            name = f"{address.name}-v{kept.rpartition('-v')[2]}"
+            if entry and address in self.survey.spec.resources and name in pipelines.copies(entry.ids):
+                copy = replace(entry, address=replace(address, name=name), ids={})
+                yield replace(copy, status="applied", role="past", of=address)
 
     def _look(self, index: str | None = None) -> Live | None:
         index = index or self.move.target
@@ -212,7 +207,3 @@ class Replacing:
 _BASES = {kind: KINDS[kind].BASE for kind in ("ingest_pipeline", "search_pipeline")}  # type: ignore[attr-defined]
 # Set otherwise while documents are copied, and as asked before the alias moves.
 _DURING_THE_COPY = ("settings.index.refresh_interval", "settings.index.number_of_replicas")
-
-
-__all__ = ["Replacing"]
-_: Sequence[Body] = ()

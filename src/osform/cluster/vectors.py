@@ -1,0 +1,123 @@
+"""Whether the vectors of an index are those that its model gives its texts.
+
+A bulk partial update leaves the vector of the old text, a pipeline that was changed leaves a mixture, and a retry of
+the server may lose the pipeline (OpenSearch issue 14337): none of them is an error that anybody sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from osform.cluster.client import Cluster
+from osform.cluster.predict import cosine, predict
+from osform.cluster.retry import Patience, persist
+from osform.cluster.shards import Index
+from osform.core.request import Request
+from osform.core.rows import value_at
+from osform.errors import VectorsAstray
+
+_PAGE = 500
+_SECONDS = 3600.0  # for all of an index, however large
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class VectorMap:
+    """A text field, the field that holds its vectors, the model that makes them, and how near is the same."""
+
+    text_field: str
+    vector_field: str
+    model_id: str
+    least_cosine: float = 0.999
+
+
+@dataclass(frozen=True)
+class Astray:
+    """One document whose vector is missing (cosine None) or not that of its text."""
+
+    id: str
+    vector_field: str
+    cosine: float | None = None
+
+    def __str__(self) -> str:
+        said = "has text and no vector" if self.cosine is None else f"cosine {self.cosine:.4f} to what the model says"
+        return f"{self.id}: {self.vector_field}: {said}"
+
+
+def verify(
+    cluster: Cluster,
+    index: str,
+    maps: Sequence[VectorMap],
+    *,
+    sample: int | None = 50,
+    seed: int = 0,
+) -> None:
+    """See that every document with text has its vector, and that those of a sample are the model's (None: of all).
+
+    Raises VectorsAstray with the first few that are not so, and what asking the cluster raises.
+    """
+    wrong: list[Astray] = []
+    for each in maps:
+        wrong += without(cluster, index, each)
+        wrong += strange(cluster, index, each, sample=sample, seed=seed)
+    if wrong:
+        shown = "\n".join(f"  {each}" for each in wrong[:_SHOWN])
+        more = f"\n  and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
+        raise VectorsAstray(
+            f"{index}: vectors that do not fit their texts:\n{shown}{more}",
+            hint="is the model deployed, and its pipeline the index's default_pipeline? osform drift says",
+        )
+
+
+def without(cluster: Cluster, index: str, which: VectorMap) -> list[Astray]:
+    """Documents that have text, more than blanks, and no vector."""
+    query = {
+        "bool": {
+            "must": [{"exists": {"field": which.text_field}}],
+            "must_not": [{"exists": {"field": which.vector_field}}],
+        }
+    }
+    return [
+        Astray(hit["_id"], which.vector_field)
+        for hit in Index(cluster, index).matching(query, [which.text_field], Patience.of(_SECONDS))
+        if any(text.strip() for text in _texts(hit["_source"], which.text_field))
+    ]
+
+
+def strange(cluster: Cluster, index: str, which: VectorMap, *, sample: int | None = 50, seed: int = 0) -> list[Astray]:
+    """Documents of a sample, or all, whose vector is another than the model makes of their text."""
+    query: dict[str, Any] = {"exists": {"field": which.vector_field}}
+    fields = [which.text_field, which.vector_field]
+    if sample is None:
+        hits = Index(cluster, index).matching(query, fields, Patience.of(_SECONDS))
+    else:
+        # By the documents' numbers, so that the same seed finds the same ones however the cluster is made up.
+        chosen = {"function_score": {"query": query, "random_score": {"seed": seed, "field": "_seq_no"}}}
+        body = {"size": sample, "query": chosen, "_source": fields}
+        request = Request("POST", f"/{quote(index)}/_search", body)
+        hits = iter(persist(cluster, request, Patience.of(120))["hits"]["hits"])
+    found: list[Astray] = []
+    batch: list[tuple[str, str, Sequence[float]]] = []
+    for hit in hits:
+        text, vector = value_at(hit["_source"], which.text_field), value_at(hit["_source"], which.vector_field)
+        if isinstance(text, str) and text.strip() and isinstance(vector, list) and vector:
+            batch.append((hit["_id"], text, vector))
+        if len(batch) == _PAGE:
+            found += _compared(cluster, which, batch)
+            batch = []
+    return found + _compared(cluster, which, batch)
+
+
+def _compared(cluster: Cluster, which: VectorMap, batch: Sequence[tuple[str, str, Sequence[float]]]) -> list[Astray]:
+    said = predict(cluster, which.model_id, [text for _, text, _ in batch])
+    near = ((id, cosine(vector, fresh)) for (id, _, vector), fresh in zip(batch, said, strict=True))
+    # "not >=", so that NaN is astray; vectors of different lengths have no cosine.
+    return [Astray(id, which.vector_field, value) for id, value in near if not value >= which.least_cosine]
+
+
+def _texts(source: Mapping[str, Any], field: str) -> list[str]:
+    value = value_at(source, field)
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
