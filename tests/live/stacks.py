@@ -100,7 +100,7 @@ class Project:
     def command(self, *words: str, url: str | None = None) -> tuple[list[str], dict[str, str]]:
         """A command line and its environment."""
         command = [sys.executable, "-m", "osform", *words]
-        if words[0] in ("plan", "apply", "drift", "destroy", "import", "status"):
+        if words[0] in ("plan", "apply", "drift", "destroy", "import", "rollback", "status"):
             command += ["--cluster", url or self.url]
         cache = {"OSFORM_CACHE": str(self.root / "cache")} if self.own_cache else {}
         return command, os.environ | cache | self.environ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ def test_another_model_means_a_new_index_with_all_documents_and_an_empty_plan(
     assert done.status == 0, done.err
     assert behind(cluster, project.name) == [f"{project.name}-v2"]
     assert ask(cluster, "GET", f"/{project.name}/_count")["count"] == 300
+    stored = ask(cluster, "GET", f"/_ingest/pipeline/{project.name}-pipeline*")
+    model = {name: body["processors"][0]["text_embedding"]["model_id"] for name, body in stored.items()}
+    pipeline = f"{project.name}-pipeline"
+    assert model[pipeline] == model[f"{pipeline}-v2"] != model[f"{pipeline}-v1"]
     again = project.plan()
     assert (again.status, again.json["changes"]) == (0, []), again.out
 
@@ -68,4 +73,75 @@ def test_another_mapping_is_copied_too(project: Project, cluster: Cluster) -> No
     done = project.apply()
     assert done.status == 0, done.err
     assert behind(cluster, project.name) == [f"{project.name}-v2"]
+    assert project.plan().status == 0
+
+
+def vectors_of(cluster: Cluster, name: str) -> dict[str, Any]:
+    hits = ask(cluster, "POST", f"/{name}/_search", {"size": 1000, "_source": ["text", "vector"]})["hits"]["hits"]
+    return {hit["_id"]: hit["_source"] for hit in hits}
+
+
+def test_a_rollback_goes_back_and_the_plan_says_what_differs(project: Project, cluster: Cluster) -> None:
+    before = vectors_of(cluster, project.name)
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    assert project.apply().status == 0
+    assert vectors_of(cluster, project.name)["0"]["vector"] != before["0"]["vector"]
+    done = project.run("rollback", f"index/{project.name}", "--format", "json")
+    assert done.status == 0, done.err
+    assert (done.json["before"], done.json["now"]) == (f"{project.name}-v2", f"{project.name}-v1")
+    assert vectors_of(cluster, project.name) == before
+    actions = {change["address"]: change["action"] for change in project.plan().json["changes"]}
+    assert actions == {f"index/{project.name}": "replace", f"ingest_pipeline/{project.name}-pipeline": "update"}
+    project.edit("model/NAME", "model: tiny2", "model: tiny")
+    reverted = project.apply()
+    assert reverted.status == 0, reverted.err
+    assert behind(cluster, project.name) == [f"{project.name}-v1"]
+    assert project.plan().status == 0
+
+
+def test_documents_written_since_stop_a_rollback_or_are_carried_over(project: Project, cluster: Cluster) -> None:
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    assert project.apply().status == 0
+    ask(cluster, "PUT", f"/{project.name}/_doc/new?refresh=true", {"text": "a dog in the snow"})
+    ask(cluster, "DELETE", f"/{project.name}/_doc/7?refresh=true")
+    refused = project.run("rollback", f"index/{project.name}")
+    assert (refused.status, "1 documents were written" in refused.err) == (1, True), refused.err
+    done = project.run("rollback", f"index/{project.name}", "--writes", "carry", "--format", "json")
+    assert done.status == 0, done.err
+    found = vectors_of(cluster, project.name)
+    assert ("new" in found, "7" in found, len(found)) == (True, False, 300)
+    assert len(found["new"]["vector"]) == tiny.DIMENSION
+    again = project.run("rollback", f"index/{project.name}")
+    assert again.status == 0, again.err
+    assert behind(cluster, project.name) == [f"{project.name}-v2"]
+
+
+def test_an_old_index_is_deleted_once_its_time_is_over(project: Project, cluster: Cluster) -> None:
+    stack = project.root / "provision" / "stack.yaml"
+    stack.write_text(stack.read_text() + "retention: 1s\n")
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    assert project.apply().status == 0
+    time.sleep(1.5)
+    plan = project.plan()
+    gone = {change["address"] for change in plan.json["changes"] if change["action"] == "delete"}
+    assert {f"index/{project.name}-v1", f"ingest_pipeline/{project.name}-pipeline-v1"} < gone
+    assert len(gone) == 3  # the model too
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert sorted(ask(cluster, "GET", f"/{project.name}*")) == [f"{project.name}-v2"]
+    assert project.plan().status == 0
+
+
+def test_documents_that_the_new_mapping_refuses_leave_the_old_index_serving(project: Project, cluster: Cluster) -> None:
+    text = project.path("index/NAME").read_text()
+    project.path("index/NAME").write_text(text.replace("    text:\n", "    n: {type: boolean}\n    text:\n"))
+    done = project.apply()
+    assert done.status == 1
+    assert "documents that the new index does not take" in done.err
+    assert behind(cluster, project.name) == [f"{project.name}-v1"]
+    ask(cluster, "PUT", f"/{project.name}/_doc/0?refresh=true", {"text": "writes go on"})
+    left = project.run("apply", "--abandon", "--format", "json")
+    assert left.json["abandoned"] == [f"index/{project.name}-v2"]
+    assert sorted(ask(cluster, "GET", f"/{project.name}*")) == [f"{project.name}-v1"]
+    project.path("index/NAME").write_text(text)
     assert project.plan().status == 0

@@ -157,7 +157,8 @@ def test_a_rename_under_moved_keeps_index_model_and_group(project: Project, clus
         text = path.read_text().replace(f"model/{project.name}.", f"model/{new}.")
         path.write_text(text.replace(f"model_group/{project.name}.", f"model_group/{new}."))
     moved = {f"{kind}/{project.name}": f"{kind}/{new}" for kind in ("index", "model", "model_group")}
-    assert "say so in stack.yaml" in project.plan().err
+    notes = [note for change in project.plan().json["changes"] for note in change["notes"]]
+    assert any("say so in stack.yaml" in note for note in notes)
     stack = project.root / "provision" / "stack.yaml"
     stack.write_text(f"{stack.read_text()}moved: {json.dumps(moved)}\n")
     plan = project.plan().json

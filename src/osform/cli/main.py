@@ -20,6 +20,10 @@ COMMANDS = {
     "unlock": ("osform.cli.lock:unlock", "Show who holds the cluster's lock, and break a dead one."),
     "drift": ("osform.cli.upkeep:drift", "What changed on the cluster behind the files' back."),
     "destroy": ("osform.cli.upkeep:destroy", "Take away everything that this stack made."),
+    "rollback": (
+        "osform.cli.upkeep:rollback",
+        "Back to the index that was there before, in one move of its aliases.",
+    ),
     "import": ("osform.cli.upkeep:import_", "Write files for what is live, and take it over."),
     "status": ("osform.cli.upkeep:status", "What is there, since when, by whom, and whether it is well."),
     "doctor": ("osform.cli.doctor:doctor", "Whether this cluster can do the work."),

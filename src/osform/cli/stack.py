@@ -143,6 +143,7 @@ def plan(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--expect", metavar="CHECKSUM", help="Carry out only the plan that has this checksum.")
 @click.option("--force", is_flag=True, help="Release the brake on deletions.")
+@click.option("--abandon", is_flag=True, help="Only take away what replacements of indices that failed have left.")
 @click.option(
     "--events",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -161,6 +162,7 @@ def apply(
     yes: bool,
     expect: str | None,
     force: bool,
+    abandon: bool,
     events: Path | None,
     lock_timeout: float,
     lease: float,
@@ -175,6 +177,14 @@ def apply(
     from osform.flows.plan_files import PlanFile
 
     stack = loaded(provision, environment, variables)
+    if abandon:
+        with connected(cluster_url) as cluster, logging(format, events) as report:
+            left = stack.abandon(cluster, lock=asked(lock_timeout, lease), report=report)
+        if format == "json":
+            click.echo(json.dumps({"stack": stack.spec.name, "abandoned": list(map(str, left))}, indent=2))
+        else:
+            click.echo(f"taken away: {', '.join(map(str, left)) or 'nothing, no replacement is unfinished'}")
+        return
     taken = adoption(adopt, adopt_all, stack.spec.resources)
     reviewed = PlanFile.read(plan_file) if plan_file else None
     expect = _expected(expect, reviewed)

@@ -181,3 +181,47 @@ def import_(
             click.echo(f"warning: {sentence}", err=True)
         click.echo(f"{done.stack} ({done.environment}): {len(done.files)} files, {len(done.adopted)} taken over")
     done.check()
+
+
+@click.command()
+@click.argument("address")
+@stack_options
+@cluster_option
+@format_option()
+@click.option(
+    "--writes",
+    type=click.Choice(["refuse", "carry", "leave"]),
+    default="refuse",
+    show_default=True,
+    help="What becomes of documents written since: no rollback, copied back first, or left behind.",
+)
+@lock_options
+def rollback(
+    address: str,
+    provision: Path,
+    environment: str | None,
+    variables: tuple[str, ...],
+    cluster_url: str | None,
+    format: str,
+    writes: Any,
+    lock_timeout: float,
+    lease: float,
+) -> None:
+    """Take the index at ADDRESS back to what it was before it was made anew, with its pipelines and models.
+
+    The plan straight after says in what the cluster differs from the files.
+    """
+    from osform.core.address import Address
+
+    try:
+        named = Address.parse(address)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    stack = loaded(provision, environment, variables)
+    with connected(cluster_url) as cluster, reporting() as report:
+        done = stack.rollback(cluster, named, writes=writes, lock=asked(lock_timeout, lease), report=report)
+    if format == "json":
+        click.echo(json.dumps(done.to_json(), indent=2))
+    else:
+        carried = f", with {done.carried:,} documents written since" if done.carried else ""
+        click.echo(f"{done.address} is {done.now} again{carried} ({done.seconds:.1f} s); {done.before} is kept")

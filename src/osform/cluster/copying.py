@@ -43,10 +43,13 @@ class Copy:
 
 @dataclass(frozen=True)
 class Handed:
-    """How a handover went: documents in the target, and for how long writes were refused."""
+    """How a handover went: documents in the target, for how long writes were refused, and how far each shard of the
+    target was: whatever has a number beyond was written since.
+    """
 
     documents: int
     blocked_seconds: float
+    numbers: Mapping[str, int]
 
 
 @dataclass
@@ -84,12 +87,20 @@ class Copier:
         if blocking.is_blocked(self.cluster, self.copy.source, self.patience):
             blocking.unblock(self.cluster, self.copy.source, self.patience)  # an apply ended under the block
         self._loosen()
+        self._bring()
+        self._tighten()
+
+    def bring_up_to_date(self, since: Mapping[str, int]) -> None:
+        """For a target that held everything when the source's shards were at ``since``: only what came later."""
+        self.journal.update(upto=dict(since), done=dict(since), tasks={})
+        self._bring()
+
+    def _bring(self) -> None:
         self._go_on()
         self._copy_all()
         self._catch_up()
         self._compare()
         self._catch_up()
-        self._tighten()
 
     def hand_over(self, move: Callable[[], None]) -> Handed:
         """Refuse writes, copy what is left, compare the counts, and move; whatever fails lets writes in again."""
@@ -100,11 +111,12 @@ class Copier:
             blocking.block(self.cluster, self.copy.source, patience)
             self._round(patience, deletions=True)
             documents = self._same(patience)
+            numbers = _keys(self.target.checkpoints(patience))
             move()
         except BaseException:
             blocking.unblock(self.cluster, self.copy.source, self.patience)
             raise
-        return Handed(documents, self.clock() - began)
+        return Handed(documents, self.clock() - began, numbers)
 
     def _request(self, ids: Sequence[str], size: int) -> Request:
         source: dict[str, Any] = {"index": self.copy.source, "size": size, "query": {"ids": {"values": list(ids)}}}

@@ -125,7 +125,8 @@ class Hands:
                 steps = kind.update(address.name, body, before, Last(old.asked, old.recorded) if old else Last())
             case Adopt():
                 assert before is not None, "what is taken over is live"
-                steps = kind.update(address.name, body, before, Last()) if change.differences else ()
+                other = change.differences or missing(body, before.body)
+                steps = kind.update(address.name, body, before, Last()) if other else ()
             case Replace() if address in survey.renewed:
                 steps = (
                     kind.update(address.name, body, before, Last()) if before else kind.create(address.name, body, {})

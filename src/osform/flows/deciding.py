@@ -69,7 +69,6 @@ def revived(survey: Survey, address: Address) -> Address | None:
 def _number(survey: Survey, moving: list[Address]) -> None:
     """Give each a number that none of its pipelines has a copy with, or that of what is being filled already."""
     versions, named = dict(survey.context.versions), dict(survey.context.physical)
-    before = survey.context
     for address in moving:
         source = survey.live[address].ids["index"]
         number = _going_on(survey, address) or 1 + max(_taken(survey, address), default=1)
@@ -77,8 +76,13 @@ def _number(survey: Survey, moving: list[Address]) -> None:
         kept = physical(address.name, number - 1) if source == address.name else source
         survey.moves[address] = Move(source, target, number, kept)
         versions[address.name], named[address.name] = number, target
-    # Indices that share a pipeline and move together may share its copies, and do: one number for all of them.
-    survey.context = context_of(survey.spec, versions, named) if moving else before
+    # Indices that share a pipeline and move together share its copies: one number for all of them.
+    survey.context = context_of(survey.spec, versions, named)
+    # From now on these are the copies; what the old indices use is left alone.
+    for pipeline in {each for address in moving for each in pipelines_of(survey.spec).get(address, ())}:
+        if live := survey.live.get(pipeline):
+            copies = survey.wanted(pipeline).ids.get("copies", "")
+            survey.live = {**survey.live, pipeline: replace(live, ids={**live.ids, "copies": copies})}
 
 
 def _going_on(survey: Survey, address: Address) -> int | None:

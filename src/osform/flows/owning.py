@@ -13,6 +13,7 @@ from osform.core.resource import StackSpec
 from osform.core.state import Entry, State
 from osform.core.values import concealed, leaves, redacted, secrets_in
 from osform.kinds.base import Body, Live
+from osform.kinds.mappings import MARK
 
 _SETTINGS = "cluster_settings"
 # Kinds whose object on the server has a name or id of its own, so that it outlives the file's name.
@@ -93,7 +94,9 @@ def _called_there(entry: Entry) -> Iterator[str]:
 def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:
     """How what is live differs from what is asked: ``before`` is live, ``after`` asked."""
     shown, there = concealed(asked), concealed(redacted(live.body, secrets_in(asked)))
-    found = tuple(Difference(d.path, d.after, d.before) for d in missing(shown, there))
+    # Which model made the vectors of an index that somebody else made is said from now on; that is no difference.
+    lacking = (d for d in missing(shown, there) if d.path[1:4] != MARK or d.after is not ABSENT)
+    found = tuple(Difference(d.path, d.after, d.before) for d in lacking)
     if address.kind in _WHOLE:
         found += tuple(d for d in differences(there, shown) if d.after is ABSENT and d.before not in ([], {}))
     return found

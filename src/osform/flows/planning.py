@@ -14,7 +14,7 @@ from osform.core.state import Entry
 from osform.core.values import concealed, redacted, secrets_in, veiled
 from osform.errors import Place, PlanRefused
 from osform.flows import owning
-from osform.flows.deciding import decide
+from osform.flows.deciding import decide, revived
 from osform.flows.effects import with_effects
 from osform.flows.survey import Survey
 from osform.kinds import KINDS, index, mappings
@@ -203,7 +203,8 @@ def _retained(survey: Survey) -> frozenset[Address]:
         seeds += [state.entries[each].recorded for each in used if each in state.entries]
     kept = owning.retained(state, seeds, survey.spec.resources, datetime.now(UTC).isoformat(timespec="seconds"))
     filling = {replace(each, name=move.target) for each, move in survey.moves.items()} & state.entries.keys()
-    return kept | filling if survey.spec.resources else frozenset()
+    back = {each for address in survey.renewed if (each := revived(survey, address))}
+    return kept | filling | back if survey.spec.resources else frozenset()
 
 
 def _moved_note(moved: Address | None) -> tuple[str, ...]:
@@ -214,8 +215,7 @@ def _adoption(resource: Resource, live: Live, asked: Body) -> Change:
     """Taken over as it is, and changed where it isn't as the files say."""
     found = owning.unlike(resource.address, asked, live)
     kind = KINDS[resource.address.kind]
-    # Who made the vectors of an index that osform did not make is said from now on; nothing else changes by that.
-    refusal = kind.refusal([each for each in found if each.path[1:4] != mappings.MARK], live) if found else None
+    refusal = kind.refusal(found, live) if found else None
     if refusal:
         message = f"{resource.file}: {resource.address} can't be taken over: {refusal}"
         raise PlanRefused(message, hint="write in the file what is there, or rename the file")

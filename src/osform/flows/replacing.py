@@ -31,6 +31,7 @@ from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Move, Survey
 from osform.kinds import KINDS, mappings, pipelines
 from osform.kinds.base import Live, Wanted
+from osform.kinds.settings import PIPELINES
 from osform.kinds.vectors import made
 
 SAMPLE = 50
@@ -123,6 +124,7 @@ class Replacing:
             self.report(Note(f"comparing {self.move.target} with what its model says"))
             vectors.verify(self.cluster, self.move.target, maps, sample=SAMPLE)
             handed = copier.hand_over(self._move_aliases)
+        journal["handed"] = dict(handed.numbers)
         blocked = f"writes waited for {handed.blocked_seconds:.1f} s"
         self.report(Note(f"{self.address} is {self.move.target} now: {handed.documents:,} documents, {blocked}"))
         return journal
@@ -149,10 +151,28 @@ class Replacing:
         ]
         if source == self.address.name:
             clone_index(self.cluster, source, self.move.kept)
+            self._pin(self.move.kept)
             actions.append({"remove_index": {"index": source}})
         else:
             actions += [{"remove": {"index": source, "alias": alias}} for alias in there]
         move_aliases(self.cluster, actions)
+
+    def _pin(self, kept: str) -> None:
+        """An index under its plain name used pipelines by theirs, which are about to change: it keeps copies."""
+        for address, copy, setting in self._plain(kept):
+            path = _BASES[address.kind]
+            body = persist(self.cluster, Request("GET", pipelines.path(path, address.name)), self._patience())
+            put = Request("PUT", pipelines.path(path, copy), body[address.name])
+            persist(self.cluster, put, self._patience())
+            persist(self.cluster, Request("PUT", f"/{quote(kept)}/_settings", {setting: copy}), self._patience())
+
+    def _plain(self, kept: str) -> Iterator[tuple[Address, str, str]]:
+        """The pipelines that the old index used by their plain names: address, the copy's name, the index's setting."""
+        settings = self.survey.live[self.address].body["settings"]
+        for setting, kind in PIPELINES:
+            address = Address(kind, str(settings.get(setting)))
+            if self.move.source == self.address.name and address in self.survey.state.entries and kind in _BASES:
+                yield address, f"{address.name}-v{kept.rpartition('-v')[2]}", setting
 
     def _settle(self, journal: Mapping[str, Any]) -> Live:
         """Write down what is so now: what was comes first, so that nothing is ever forgotten."""
@@ -171,6 +191,7 @@ class Replacing:
             {"index": self.move.target},
             self.survey.needs.get(self.address, ()),
             self.survey.spec.resources[self.address].protect,
+            journal={"handed": journal["handed"]} if "handed" in journal else {},
         )
         self.journal(self.stamp(done))
         for address in pipelines_of(self.survey.spec).get(self.address, ()):
@@ -190,7 +211,8 @@ class Replacing:
         for address in old.needs:
             entry = self.survey.state.entries.get(address)
             name = f"{address.name}-v{kept.rpartition('-v')[2]}"
-            if entry and address in self.survey.spec.resources and name in pipelines.copies(entry.ids):
+            pinned = {copy for _, copy, _ in self._plain(kept)}
+            if entry and address in self.survey.spec.resources and name in {*pipelines.copies(entry.ids), *pinned}:
                 copy = replace(entry, address=replace(address, name=name), ids={})
                 yield replace(copy, status="applied", role="past", of=address)
 

@@ -20,15 +20,18 @@ from osform.core.state import Entry
 from osform.files import bundles
 from osform.files.stack import read_stack
 from osform.flows import removing
+from osform.flows.abandoning import abandon
 from osform.flows.applying import Applier, Outcome
 from osform.flows.checking import check, render
 from osform.flows.drifting import Drift, ask_models, drifts
+from osform.flows.estimating import estimated
 from osform.flows.exporting import obtain_bundle
 from osform.flows.locking import DEFAULT, LockOptions, locked, user
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
 from osform.flows.plan_files import PlanFile, moved, recall
 from osform.flows.planning import make_plan
+from osform.flows.rolling_back import Rollback, RolledBack, Writes
 from osform.flows.status import Row, rows
 from osform.flows.survey import Survey
 
@@ -119,6 +122,32 @@ class Stack:
             ledger.cluster, ledger, lambda model, sha256: self._bundle(model, sha256, report), self._stamp, report
         )
 
+    def abandon(self, cluster: Cluster, *, lock: LockOptions = DEFAULT, report: Report = silent) -> tuple[Address, ...]:
+        """Take away what replacements of indices that did not finish have left; returns the half-filled indices.
+
+        Raises LockHeld, Unreachable and RequestFailed.
+        """
+        with locked(self._ledger(cluster), lock, report) as ledger:
+            return abandon(ledger.cluster, ledger, ledger.read(), report)
+
+    def rollback(
+        self,
+        cluster: Cluster,
+        address: Address,
+        *,
+        writes: Writes = "refuse",
+        lock: LockOptions = DEFAULT,
+        report: Report = silent,
+    ) -> RolledBack:
+        """Take an index back to the physical index that was before, in one move of its aliases.
+
+        ``writes`` says what becomes of documents written since: ``refuse`` to go back, ``carry`` them over first, or
+        ``leave`` them behind. Raises InputError, PlanRefused, LockHeld, NotReady, Unreachable and RequestFailed.
+        """
+        with locked(self._ledger(cluster), lock, report) as ledger:
+            state = ledger.read()
+            return Rollback(ledger.cluster, ledger, state, address, self.spec.retention, report).run(writes)
+
     def emptied(self) -> Stack:
         """The stack without any resource: applying it takes away everything that this stack and environment made."""
         return replace(self, spec=replace(self.spec, resources={}, moved={}))
@@ -135,7 +164,7 @@ class Stack:
 
     def _planned(self, cluster: Cluster, adoption: Adoption | None) -> tuple[Survey, Plan, tuple[removing.Use, ...]]:
         survey, _ = self._survey(cluster, adoption)
-        plan = make_plan(survey)
+        plan = estimated(make_plan(survey), survey, cluster)
         used = removing.uses(plan, survey, Eyes(cluster))
         return survey, removing.noted(plan, used), used
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from osform.core.address import Address
 
-_PIPELINES = (
+PIPELINES = (
     ("index.default_pipeline", "ingest_pipeline"),
     ("index.final_pipeline", "ingest_pipeline"),
     ("index.search.default_pipeline", "search_pipeline"),
@@ -39,6 +39,6 @@ def text(value: Any) -> Any:
 
 def pipelines(settings: Mapping[str, Any]) -> Iterator[Address]:
     """The pipelines that flat settings of an index name."""
-    for key, kind in _PIPELINES:
+    for key, kind in PIPELINES:
         if isinstance(settings.get(key), str):
             yield Address(kind, settings[key])
