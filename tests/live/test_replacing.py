@@ -13,6 +13,7 @@ import pytest
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from tests import tiny
+from tests.live.load import Load, everything
 from tests.live.stacks import Project, add_model, lay_out
 
 TEXTS = ("a cat on a sofa", "the old harbour", "coffee and bread in the morning", "a dog in the snow", "")
@@ -37,6 +38,23 @@ def cluster(live_url: str) -> Iterator[Cluster]:
     cluster = Cluster(live_url)
     yield cluster
     cluster.close()
+
+
+ENRICHER = (
+    "request_processors:\n"
+    "  - neural_query_enricher:\n"
+    "      default_model_id: ${model/NAME.model_id}\n"
+    "phase_results_processors:\n"
+)
+
+
+def ask_by_default(project: Project) -> None:
+    """Let questions be embedded with the model that the index's own search pipeline names."""
+    project.edit("search_pipeline/NAME-hybrid", "phase_results_processors:\n", ENRICHER.replace("NAME", project.name))
+    line = f"    default_pipeline: ${{ingest_pipeline/{project.name}-pipeline.name}}\n"
+    search = f"    search.default_pipeline: ${{search_pipeline/{project.name}-hybrid.name}}\n"
+    project.edit("index/NAME", line, line + search)
+    assert project.apply().status == 0
 
 
 def ask(cluster: Cluster, method: str, path: str, body: Any = None) -> Any:
@@ -145,3 +163,22 @@ def test_documents_that_the_new_mapping_refuses_leave_the_old_index_serving(proj
     assert sorted(ask(cluster, "GET", f"/{project.name}*")) == [f"{project.name}-v1"]
     project.path("index/NAME").write_text(text)
     assert project.plan().status == 0
+
+
+def test_under_load_nothing_is_lost_and_no_search_fails(project: Project, cluster: Cluster) -> None:
+    ask_by_default(project)
+    held = everything(cluster, project.name)
+    for source in held.values():
+        source.pop("vector", None)
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    with Load(project.url, project.name, held, TEXTS[:4]) as load:
+        time.sleep(2)
+        done = project.apply("--format", "json")
+        assert done.status == 0, done.err
+        time.sleep(2)
+    assert behind(cluster, project.name) == [f"{project.name}-v2"]
+    assert (load.failed_searches, load.failed_writes) == ([], [])
+    assert load.differences(cluster, tiny.DIMENSION) == []
+    assert load.searched > 50
+    assert load.written > 50
+    assert load.longest_write < 4

@@ -20,6 +20,8 @@ from osform.flows.resolving import context_of
 from osform.kinds import KINDS, consistency, mappings, ml
 from osform.kinds.index import BY_THE_SERVER, VOLATILE
 from osform.kinds.model import KEPT
+from osform.kinds.settings import PIPELINES
+from osform.kinds.vectors import unmarked
 
 _MOST = 10_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -321,14 +323,15 @@ def _indices(eyes: Eyes, inventory: Inventory) -> Iterator[tuple[str, Found]]:
             for key, value in stored["settings"].items()
             if BY_THE_SERVER.get(key) != value and not key.startswith(VOLATILE)
         }
-        for key in ("default_pipeline", "final_pipeline"):
+        for setting, kind in PIPELINES:
             # osform's own copy of a pipeline, made for this index before the ledger was lost.
+            key = setting.removeprefix("index.")
             copied = re.fullmatch(r"(.+)-v[1-9][0-9]*", str(settings.get(key, "")))
-            if copied and Address("ingest_pipeline", copied[1]) in inventory.found:
+            if copied and Address(kind, copied[1]) in inventory.found:
                 settings[key] = copied[1]
         body: dict[str, Any] = {"settings": {"index": settings}} if settings else {}
         body |= {"aliases": aliases} if aliases else {}
-        yield name, Found(body | {"mappings": stored.get("mappings", {})}, {"index": index})
+        yield name, Found(body | {"mappings": unmarked(stored.get("mappings", {}))}, {"index": index})
 
 
 def plain(value: Any) -> Any:

@@ -87,3 +87,13 @@ def marked(mapping: Mapping[str, Any], vectors: Mapping[str, Any]) -> dict[str, 
         return dict(mapping)
     meta = mapping.get("_meta")
     return {**mapping, "_meta": {**(meta if isinstance(meta, dict) else {}), META: {"vectors": dict(vectors)}}}
+
+
+def unmarked(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping without the mark, as a file would have it."""
+    meta = mapping.get("_meta")
+    if not isinstance(meta, dict) or META not in meta:
+        return dict(mapping)
+    rest = {key: value for key, value in meta.items() if key != META}
+    without = {key: value for key, value in mapping.items() if key != "_meta"}
+    return without | ({"_meta": rest} if rest else {})

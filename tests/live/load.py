@@ -1,0 +1,180 @@
+"""Searches and writes at a steady rate, each of them written down, while something else happens to the index.
+
+What was acknowledged is compared with what the index holds at the end: nothing lost, and nothing that was deleted back
+again.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from osform.cluster.client import Cluster
+from osform.core.request import Request
+from osform.errors import RequestFailed, Unreachable
+
+WRITERS, SEARCHERS = 4, 4
+# What a writer waits out, as osform's own does: a write block, a node that is busy or on its way back.
+_PASSING = (403, 408, 429, 502, 503, 504)
+
+
+@dataclass
+class Load:
+    """``searches`` and ``writes`` a second through an alias; ``held`` is what the index held at the beginning.
+
+    ``outage`` says whether the only node may be down for a while: then searches may fail for lack of an answer.
+    """
+
+    url: str
+    alias: str
+    held: Mapping[str, Mapping[str, Any]]
+    texts: tuple[str, ...]
+    text_field: str = "text"
+    vector_field: str = "vector"
+    searches: float = 20.0
+    writes: float = 20.0
+    outage: bool = False
+    expected: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    failed_searches: list[str] = field(default_factory=list)
+    failed_writes: list[str] = field(default_factory=list)
+    searched: int = 0
+    written: int = 0
+    longest_write: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.expected = dict(self.held)
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._write, args=(n,)) for n in range(WRITERS)]
+        self._threads += [threading.Thread(target=self._search, args=(n,)) for n in range(SEARCHERS)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _search(self, number: int) -> None:
+        cluster, chance = Cluster(self.url), random.Random(number)
+        while not self._stop.is_set():
+            self._stop.wait(SEARCHERS / self.searches * 2 * chance.random())
+            query = {"neural": {self.vector_field: {"query_text": chance.choice(self.texts), "k": 10}}}
+            body = {"size": 10, "query": query, "_source": False}
+            try:
+                hits = cluster.send(Request("POST", f"/{quote(self.alias)}/_search", body))["hits"]["hits"]
+                if not hits:
+                    self._fail(self.failed_searches, "no hit")
+            except (RequestFailed, Unreachable) as error:
+                if not (self.outage and (isinstance(error, Unreachable) or error.status in _PASSING)):
+                    self._fail(self.failed_searches, str(error))
+            with self._lock:
+                self.searched += 1
+        cluster.close()
+
+    def _write(self, number: int) -> None:
+        cluster, chance = Cluster(self.url), random.Random(100 + number)
+        # Each id belongs to one writer, so that what is said last of it is well known.
+        mine = sorted(id for id in self.held if hash_of(id) % WRITERS == number)
+        count = 0
+        while not self._stop.is_set():
+            self._stop.wait(WRITERS / self.writes * 2 * chance.random())
+            count += 1
+            what = chance.random()
+            if what < 0.5 or not mine:
+                id = f"new-{number}-{count}"
+                mine.append(id)
+                self._put(cluster, id, self._document(chance, id))
+            elif what < 0.8:
+                id = chance.choice(mine)
+                self._put(cluster, id, self._document(chance, id))
+            else:
+                id = mine.pop(chance.randrange(len(mine)))
+                self._send(cluster, Request("DELETE", self._path(id)), id, None)
+                if chance.random() < 0.3:
+                    mine.append(id)  # and it may come back, with its versions begun anew
+        cluster.close()
+
+    def _document(self, chance: random.Random, id: str) -> dict[str, Any]:
+        text = "" if chance.random() < 0.02 else f"{chance.choice(self.texts)} {chance.randrange(1000)}"
+        return {self.text_field: text, "stamp": chance.randrange(10**9), "of": id}
+
+    def _path(self, id: str) -> str:
+        return f"/{quote(self.alias)}/_doc/{quote(id)}"
+
+    def _put(self, cluster: Cluster, id: str, document: dict[str, Any]) -> None:
+        request = Request("PUT", self._path(id), document, {"require_alias": "true"})
+        self._send(cluster, request, id, document)
+
+    def _send(self, cluster: Cluster, request: Request, id: str, then: dict[str, Any] | None) -> None:
+        began = time.monotonic()
+        while True:
+            try:
+                cluster.send(request)
+            except (RequestFailed, Unreachable) as error:
+                if isinstance(error, RequestFailed) and error.status == 404 and then is None:
+                    break  # a lost answer's second try
+                away = isinstance(error, RequestFailed) and "not ready" in error.reason.lower()
+                if isinstance(error, Unreachable) or error.status in _PASSING or away:
+                    time.sleep(0.1)
+                    continue
+                self._fail(self.failed_writes, str(error))
+                return
+            break
+        with self._lock:
+            self.written += 1
+            self.longest_write = max(self.longest_write, time.monotonic() - began)
+            if then is None:
+                self.expected.pop(id, None)
+            else:
+                self.expected[id] = then
+
+    def _fail(self, where: list[str], words: str) -> None:
+        with self._lock:
+            where.append(words)
+
+    def differences(self, cluster: Cluster, dimension: int) -> list[str]:
+        """What is not as it was acknowledged: documents lost, back again, otherwise, or without their vector."""
+        cluster.send(Request("POST", f"/{quote(self.alias)}/_refresh"))
+        found = everything(cluster, self.alias)
+        wrong = [f"lost: {id}" for id in self.expected.keys() - found.keys()]
+        wrong += [f"back again: {id}" for id in found.keys() - self.expected.keys()]
+        for id in self.expected.keys() & found.keys():
+            source = dict(found[id])
+            vector = source.pop(self.vector_field, None)
+            if source != self.expected[id]:
+                wrong.append(f"otherwise: {id}: {source} and not {self.expected[id]}")
+            has_text = bool(str(source.get(self.text_field) or "").strip())
+            if has_text != (vector is not None) or (vector is not None and len(vector) != dimension):
+                wrong.append(f"vector: {id}: {len(vector or [])} numbers for {source.get(self.text_field)!r}")
+        return wrong
+
+
+def hash_of(text: str) -> int:
+    """The same number for the same text in every process."""
+    return sum(text.encode())
+
+
+def everything(cluster: Cluster, alias: str) -> dict[str, dict[str, Any]]:
+    """All documents of an index, by id."""
+    found: dict[str, dict[str, Any]] = {}
+    index = next(iter(cluster.send(Request("GET", f"/{quote(alias)}/_alias"))))
+    shards = cluster.send(Request("GET", f"/{quote(index)}/_stats/docs", params={"level": "shards"}))
+    for shard in shards["indices"][index]["shards"]:
+        body: dict[str, Any] = {"size": 1000, "sort": ["_seq_no"], "query": {"match_all": {}}}
+        while True:
+            request = Request("POST", f"/{quote(index)}/_search", body, {"preference": f"_shards:{shard}"})
+            hits = cluster.send(request)["hits"]["hits"]
+            if not hits:
+                break
+            found |= {hit["_id"]: hit["_source"] for hit in hits}
+            body["search_after"] = hits[-1]["sort"]
+    return found
