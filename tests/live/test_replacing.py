@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from tests import tiny
 from tests.live.load import Load, everything
 from tests.live.stacks import Project, add_model, lay_out
+from tests.proxy import Call, PassOn, Proxy, nth
 
 TEXTS = ("a cat on a sofa", "the old harbour", "coffee and bread in the morning", "a dog in the snow", "")
 
@@ -182,3 +185,64 @@ def test_under_load_nothing_is_lost_and_no_search_fails(project: Project, cluste
     assert load.searched > 50
     assert load.written > 50
     assert load.longest_write < 4
+
+
+def test_an_index_adopted_under_its_plain_name_is_cloned_in_the_moment_of_the_move(
+    live_url: str, tmp_path: Path, cluster: Cluster
+) -> None:
+    project = lay_out(tmp_path, live_url, tiny.build(tmp_path))
+    add_model(project, "tiny2", tiny.build(tmp_path, seed=1))
+    name, index = project.name, project.path("index/NAME")
+    text = index.read_text()
+    index.unlink()
+    assert project.apply().status == 0
+    by_hand: dict[str, Any] = yaml.safe_load(text.replace("${var.replicas}", "0"))
+    by_hand["settings"]["index"]["default_pipeline"] = f"{name}-pipeline"
+    by_hand["mappings"]["properties"]["vector"]["dimension"] = tiny.DIMENSION
+    ask(cluster, "PUT", f"/{name}", by_hand)
+    for number in range(20):
+        ask(cluster, "PUT", f"/{name}/_doc/{number}?refresh=true", {"text": TEXTS[number % 4]})
+    before = vectors_of(cluster, name)
+    index.write_text(text)
+    adopted = project.apply("--adopt", f"index/{name}")
+    assert adopted.status == 0, adopted.err
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert behind(cluster, name) == [f"{name}-v2"]
+    assert project.plan().status == 0
+    back = project.run("rollback", f"index/{name}")
+    assert back.status == 0, back.err
+    assert (behind(cluster, name), vectors_of(cluster, name)) == ([f"{name}-v1"], before)
+    ask(cluster, "PUT", f"/{name}/_doc/late?refresh=true", {"text": TEXTS[0]})
+    assert vectors_of(cluster, name)["late"]["vector"] == pytest.approx(before["0"]["vector"])
+    project.take_away()
+
+
+def test_a_copy_that_is_killed_goes_on_where_it_was(project: Project, cluster: Cluster) -> None:
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    held = everything(cluster, project.name)
+    for source in held.values():
+        source.pop("vector", None)
+    with Load(project.url, project.name, held, TEXTS[:4], searches=1) as load:
+        for path, times in (("_reindex", 1), ("_bulk", 30), ("_aliases", 1)):
+            kill_at(project, path, times)
+        done = project.apply("--lock-timeout", "60")
+    assert done.status == 0, done.err
+    assert behind(cluster, project.name) == [f"{project.name}-v2"]
+    assert (load.failed_writes, load.differences(cluster, tiny.DIMENSION)) == ([], [])
+    assert project.plan().status == 0
+
+
+def kill_at(project: Project, path: str, times: int) -> None:
+    """Apply, and kill -9 when a request to ``path`` is seen for the last of so many times."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def kill(_call: Call) -> PassOn:
+        running[0].kill()
+        return PassOn()
+
+    with Proxy(project.url, nth(times, kill, path=path)) as proxy:
+        command, environ = project.command("apply", "--yes", "--lease", "5", "--lock-timeout", "60", url=proxy.url)
+        running.append(subprocess.Popen(command, cwd=project.root, env=environ))
+        running[0].wait(120)
