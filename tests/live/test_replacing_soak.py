@@ -1,0 +1,174 @@
+"""Another model under 20,000 documents that are searched and written to, with MiniLM itself; minutes each."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.stdlib.docstrings import lines
+from osform.cluster.client import Cluster
+from osform.flows import local_cluster
+from tests import tiny
+from tests.live.load import Load, everything
+from tests.live.stacks import Project, lay_out
+from tests.live.test_replacing import ask_by_default, behind
+
+pytestmark = pytest.mark.soak
+ROOT = Path(__file__).parent.parent.parent
+MEASURED = logging.getLogger("measured")  # make soak shows it
+SUMMARIES = [line["summary"] for line in itertools.islice(lines(Path(os.__file__).parent), 5000)]
+QUESTIONS = ("run a program and read what it printed", "parse a date", "a queue of threads", "compress a file")
+
+
+@pytest.fixture
+def project(live_url: str, tmp_path: Path) -> Iterator[Project]:
+    """A small stack whose models are those of the repository, their bundles from the user's own cache."""
+    project = lay_out(tmp_path, live_url, tiny.build(tmp_path))
+    project.own_cache = False
+    shutil.rmtree(project.root / "models")
+    for name in ("all-MiniLM-L6-v2", "all-MiniLM-L6-v2-256"):
+        shutil.copytree(ROOT / "models" / name, project.root / "models" / name)
+    project.edit("model/NAME", "model: tiny", "model: all-MiniLM-L6-v2")
+    ask_by_default(project)
+    yield project
+    project.take_away()
+
+
+@pytest.fixture
+def cluster(live_url: str) -> Iterator[Cluster]:
+    cluster = Cluster(live_url)
+    yield cluster
+    cluster.close()
+
+
+def documents(count: int) -> Iterator[dict[str, Any]]:
+    """Docstrings, again and again with small changes."""
+    for number in range(count):
+        yield {"_id": str(number), "text": f"{SUMMARIES[number % len(SUMMARIES)]} ({number})", "stamp": number}
+
+
+def ingest(project: Project, count: int) -> float:
+    """Documents a second of a plain ingest."""
+    file = project.root / f"{count}.jsonl"
+    file.write_text("".join(json.dumps(document) + "\n" for document in documents(count)))
+    words = ("ingest", str(file), "--into", project.name, "--cluster", project.url, "--format", "json")
+    command, environ = project.command(*words)
+    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return float(json.loads(done.stdout)["docs_per_second"])
+
+
+def held(cluster: Cluster, project: Project) -> dict[str, dict[str, Any]]:
+    found = everything(cluster, project.name)
+    return {id: {key: value for key, value in source.items() if key != "vector"} for id, source in found.items()}
+
+
+def apply(project: Project) -> tuple[float, float]:
+    """Seconds of an apply, and of those the seconds for which writes were refused."""
+    began = time.monotonic()
+    command, environ = project.command("apply", "--yes")
+    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    blocked = re.search(r"writes waited for ([0-9.]+) s", done.stderr)
+    assert blocked is not None, done.stderr
+    return time.monotonic() - began, float(blocked[1])
+
+
+def changed_under_load(project: Project, cluster: Cluster, dimension: int) -> tuple[float, float]:
+    with Load(project.url, project.name, held(cluster, project), QUESTIONS) as load:
+        time.sleep(3)
+        took, blocked = apply(project)
+        time.sleep(3)
+    wrong = load.differences(cluster, dimension)
+    assert (load.failed_searches, load.failed_writes, wrong) == ([], [], [])
+    MEASURED.info(f"{load.searched} searches, {load.written} writes, the longest {load.longest_write:.2f} s")
+    return took, blocked
+
+
+def test_another_model_of_other_dimensions_under_twenty_thousand_documents(project: Project, cluster: Cluster) -> None:
+    blocks: dict[int, float] = {}
+    for count in (2_000, 20_000):
+        ingest(project, count)
+        project.edit("model/NAME", "model: all-MiniLM-L6-v2\n", "model: all-MiniLM-L6-v2-256\n")
+        took, blocks[count] = changed_under_load(project, cluster, 256)
+        MEASURED.info(f"{count} documents: {took:.1f} s, writes refused for {blocks[count]:.2f} s")
+        project.edit("model/NAME", "model: all-MiniLM-L6-v2-256\n", "model: all-MiniLM-L6-v2\n")
+        apply(project)
+    assert max(blocks.values()) < 2
+    assert blocks[20_000] < blocks[2_000] + 0.5
+
+
+def test_a_copy_takes_about_as_long_as_an_ingest_under_the_same_load(project: Project, cluster: Cluster) -> None:
+    count = 20_000
+    ingest(project, 2_000)
+    with Load(project.url, project.name, held(cluster, project), QUESTIONS):
+        began = time.monotonic()
+        ingest(project, count)
+        ingested = time.monotonic() - began
+    project.edit("index/NAME", "m: 8,", "m: 12,")
+    copied, _ = changed_under_load(project, cluster, 384)
+    MEASURED.info(f"ingest {ingested:.1f} s, copy {copied:.1f} s, ratio {copied / ingested:.2f}")
+    assert copied <= 1.15 * ingested
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("      type: text\n      fields:", "      type: text\n      analyzer: english\n      fields:"),
+        ("m: 8,", "m: 12,"),
+        ("    knn: true\n", "    knn: true\n    number_of_shards: 2\n"),
+    ],
+    ids=["analyzer", "hnsw m", "two shards"],
+)
+def test_another_mapping_or_setting_under_load(project: Project, cluster: Cluster, edit: tuple[str, str]) -> None:
+    ingest(project, 2_000)
+    project.edit("index/NAME", *edit)
+    _, blocked = changed_under_load(project, cluster, 384)
+    assert blocked < 2
+    assert behind(cluster, project.name) == [f"{project.name}-v2"]
+    assert project.plan().status == 0
+
+
+def test_killed_ten_times_and_with_nodes_restarted_the_next_apply_finishes(
+    project: Project, cluster: Cluster, live_name: str
+) -> None:
+    chance = random.Random(5)
+    ingest(project, 4_000)
+    project.edit("model/NAME", "model: all-MiniLM-L6-v2\n", "model: all-MiniLM-L6-v2-256\n")
+    with Load(project.url, project.name, held(cluster, project), QUESTIONS, outage=True) as load:
+        for kill in range(10):
+            command, environ = project.command("apply", "--yes", "--lease", "5", "--lock-timeout", "120")
+            running = subprocess.Popen(command, cwd=project.root, env=environ, stderr=subprocess.DEVNULL)
+            restart = {3: "ml", 6: "data"}.get(kill)
+            if restart:
+                threading.Timer(4.0, restarted, (live_name, restart)).start()
+            try:
+                running.wait(chance.uniform(2.0, 12.0) + (60 if restart else 0))
+            except subprocess.TimeoutExpired:
+                running.send_signal(signal.SIGKILL)
+                running.wait()
+        done = project.apply("--lock-timeout", "120")
+        assert done.status == 0, done.err
+    assert (load.failed_searches, load.failed_writes) == ([], [])
+    assert load.differences(cluster, 256) == []
+    assert behind(cluster, project.name) == [f"{project.name}-v2"]
+    assert project.plan().status == 0
+
+
+def restarted(name: str, node: str) -> None:
+    local_cluster.down(name, node=node)
+    local_cluster.up(name)
