@@ -246,3 +246,55 @@ def kill_at(project: Project, path: str, times: int) -> None:
         command, environ = project.command("apply", "--yes", "--lease", "5", "--lock-timeout", "60", url=proxy.url)
         running.append(subprocess.Popen(command, cwd=project.root, env=environ))
         running[0].wait(120)
+
+
+def test_a_pipeline_switched_to_another_model_by_hand_is_said_by_all_and_mended(
+    project: Project, cluster: Cluster
+) -> None:
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    assert project.apply().status == 0
+    stored = ask(cluster, "GET", f"/_ingest/pipeline/{project.name}-pipeline*")
+    copy = f"{project.name}-pipeline-v2"
+    ask(cluster, "PUT", f"/_ingest/pipeline/{copy}", stored[f"{project.name}-pipeline-v1"])
+    ask(cluster, "PUT", f"/{project.name}/_doc/astray?refresh=true", {"text": TEXTS[0]})
+    warned = project.plan()
+    assert any("osform drift --vectors finds them" in each for each in warned.json["warnings"])
+    for words in (("ingest", "rows.jsonl", "--into", project.name), ("search", project.name, "a cat")):
+        said = project.run(*words, "--cluster", project.url)
+        assert (said.status, "were made by the model" in said.err) == (1, True), said.err
+    assert project.apply().status == 0
+    drift = project.run("drift", "--vectors", "all", "--format", "json")
+    assert (drift.status, [each["drift"] for each in drift.json["drift"]]) == (2, ["stale vectors"])
+    assert "astray: vector: cosine" in drift.json["drift"][0]["detail"]
+    rebuilt = project.apply("--rebuild", f"index/{project.name}")
+    assert rebuilt.status == 0, rebuilt.err
+    assert project.run("drift", "--vectors", "all").status == 0
+    assert project.plan().status == 0
+
+
+def test_a_text_changed_by_a_bulk_partial_update_has_a_stale_vector_until_a_rebuild(
+    project: Project, cluster: Cluster
+) -> None:
+    lines = [{"update": {"_id": "0"}}, {"doc": {"text": "a dog in the snow"}}]
+    bulk = "".join(json.dumps(line) + "\n" for line in lines)
+    cluster.send(Request("POST", f"/{project.name}/_bulk", bulk, {"refresh": "true"}))
+    drift = project.run("drift", "--vectors", "all", "--format", "json")
+    assert [each["drift"] for each in drift.json["drift"]] == ["stale vectors"], drift.out
+    assert project.apply("--rebuild", f"index/{project.name}").status == 0
+    assert project.run("drift", "--vectors", "all").status == 0
+
+
+def test_a_new_analyzer_is_added_by_closing_where_the_file_allows_it(project: Project, cluster: Cluster) -> None:
+    analysis = "    analysis: {analyzer: {mine: {type: custom, tokenizer: whitespace}}}\n"
+    project.edit("index/NAME", "    knn: true\n", "    knn: true\n" + analysis)
+    (change,) = project.plan().json["changes"]
+    assert change["action"] == "replace"
+    text = project.path("index/NAME").read_text()
+    project.path("index/NAME").write_text(text + "osform: {may_close: true}\n")
+    (change,) = project.plan().json["changes"]
+    assert (change["action"], "closed for a moment" in change["notes"][0]) == ("update", True)
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert behind(cluster, project.name) == [f"{project.name}-v1"]
+    assert ask(cluster, "GET", f"/{project.name}/_count")["count"] == 300
+    assert project.plan().status == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -103,6 +103,7 @@ def render(
 @cluster_option
 @format_option("markdown", "html")
 @adopt_options
+@click.option("--rebuild", multiple=True, metavar="INDEX", help="Copy this index's documents anew, vectors and all.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes, 0 where there are none.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the plan to this file, for apply."
@@ -115,6 +116,7 @@ def plan(
     format: str,
     adopt: tuple[str, ...],
     adopt_all: bool,
+    rebuild: tuple[str, ...],
     detailed_exitcode: bool,
     out: Path | None,
 ) -> int:
@@ -123,7 +125,7 @@ def plan(
     from osform.files.bundles import cache_folder
     from osform.flows.plan_files import PlanFile, remember
 
-    stack = loaded(provision, environment, variables)
+    stack = rebuilding(loaded(provision, environment, variables), rebuild)
     with connected(cluster_url) as cluster:
         made = stack.plan(cluster, adoption=adoption(adopt, adopt_all, stack.spec.resources))
         kept = PlanFile.of(made, stack.spec, cluster.ping() if out else None)
@@ -140,6 +142,7 @@ def plan(
 @cluster_option
 @format_option()
 @adopt_options
+@click.option("--rebuild", multiple=True, metavar="INDEX", help="Copy this index's documents anew, vectors and all.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--expect", metavar="CHECKSUM", help="Carry out only the plan that has this checksum.")
 @click.option("--force", is_flag=True, help="Release the brake on deletions.")
@@ -159,6 +162,7 @@ def apply(
     format: str,
     adopt: tuple[str, ...],
     adopt_all: bool,
+    rebuild: tuple[str, ...],
     yes: bool,
     expect: str | None,
     force: bool,
@@ -176,7 +180,7 @@ def apply(
     from osform.flows.applying import Outcome
     from osform.flows.plan_files import PlanFile
 
-    stack = loaded(provision, environment, variables)
+    stack = rebuilding(loaded(provision, environment, variables), rebuild)
     if abandon:
         with connected(cluster_url) as cluster, logging(format, events) as report:
             left = stack.abandon(cluster, lock=asked(lock_timeout, lease), report=report)
@@ -213,6 +217,17 @@ def apply(
     elif outcome.applied:
         click.echo(f"applied {len(outcome.applied)} of {outcome.planned} changes in {outcome.seconds:.1f} s")
     outcome.check()
+
+
+def rebuilding(stack: Stack, indices: Sequence[str]) -> Stack:
+    """The stack with what ``--rebuild`` names; InputError for what is no index of it."""
+    known = {str(each): each for each in stack.spec.resources if each.kind == "index"}
+    for text in indices:
+        if text not in known:
+            from osform.kinds.checks import nearest
+
+            raise InputError(f"--rebuild {text}: no index of this stack", hint=nearest(text, known))
+    return replace(stack, rebuild=frozenset(known[text] for text in indices))
 
 
 def _shows(before: Plan, format: str) -> Callable[[Plan], None]:

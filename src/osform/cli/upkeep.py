@@ -25,13 +25,20 @@ _LONGEST = 100  # characters of a value
 @stack_options
 @cluster_option
 @format_option()
+@click.option("--vectors", metavar="N|all", help="Also compare the vectors of N documents an index with their texts.")
 def drift(
-    provision: Path, environment: str | None, variables: tuple[str, ...], cluster_url: str | None, format: str
+    provision: Path,
+    environment: str | None,
+    variables: tuple[str, ...],
+    cluster_url: str | None,
+    format: str,
+    vectors: str | None,
 ) -> int:
     """Show what changed on the cluster behind the files' back. Exits with 2 where anything did."""
     stack = loaded(provision, environment, variables)
+    sample = _sample(vectors)
     with connected(cluster_url) as cluster:
-        found = stack.drift(cluster)
+        found = stack.drift(cluster, vectors=sample)
     spec = stack.spec
     if format == "json":
         shown = {"stack": spec.name, "environment": spec.environment, "drift": [each.to_json() for each in found]}
@@ -43,6 +50,14 @@ def drift(
     else:
         click.echo(f"{spec.name} ({spec.environment}): no drift, the cluster is as it was left")
     return 2 if found else 0
+
+
+def _sample(text: str | None) -> int | None:
+    if text == "all":
+        return None
+    if text is None or (text.isascii() and text.isdigit() and 0 < int(text) <= 10_000):
+        return int(text or 0)
+    raise InputError(f"--vectors {text}: expected a number up to 10,000, or all", hint="--vectors 200")
 
 
 def _show_drift(drift: Drift) -> None:

@@ -60,3 +60,20 @@ def move_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], patienc
             is None
         ):
             raise
+
+
+def send_closed(cluster: Cluster, index: str, request: Request, patience: Patience) -> None:
+    """Close an index, send what it takes only then, and open it again, whatever came of that."""
+    path = f"/{quote(index)}"
+    persist(cluster, Request("POST", f"{path}/_close"), patience, longest=30)
+    try:
+        persist(cluster, request, patience)
+    finally:
+        open_index(cluster, index, Patience.of(60, patience.clock, patience.sleep))
+
+
+def open_index(cluster: Cluster, index: str, patience: Patience) -> None:
+    """Open an index, and wait until it answers; harmless where it is open."""
+    persist(cluster, Request("POST", f"/{quote(index)}/_open"), patience, longest=30)
+    health = Request("GET", f"/_cluster/health/{quote(index)}", params={"wait_for_status": "yellow", "timeout": "30s"})
+    persist(cluster, health, patience, longest=40)

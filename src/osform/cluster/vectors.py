@@ -59,17 +59,24 @@ def verify(
 
     Raises VectorsAstray with the first few that are not so, and what asking the cluster raises.
     """
-    wrong: list[Astray] = []
-    for each in maps:
-        wrong += without(cluster, index, each)
-        wrong += strange(cluster, index, each, sample=sample, seed=seed)
-    if wrong:
+    if wrong := astray(cluster, index, maps, sample=sample, seed=seed):
         shown = "\n".join(f"  {each}" for each in wrong[:_SHOWN])
         more = f"\n  and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
         raise VectorsAstray(
             f"{index}: vectors that do not fit their texts:\n{shown}{more}",
             hint="is the model deployed, and its pipeline the index's default_pipeline? osform drift says",
         )
+
+
+def astray(
+    cluster: Cluster, index: str, maps: Sequence[VectorMap], *, sample: int | None = 50, seed: int = 0
+) -> list[Astray]:
+    """Documents that have text and no vector, and of a sample (None: of all) those with another than the model's."""
+    found: list[Astray] = []
+    for each in maps:
+        found += without(cluster, index, each)
+        found += strange(cluster, index, each, sample=sample, seed=seed)
+    return found
 
 
 def without(cluster: Cluster, index: str, which: VectorMap) -> list[Astray]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from osform.cluster import connectors, deploy, groups, models, predict, register, register_there
+from osform.cluster import blocking, connectors, deploy, groups, models, predict, register, register_there
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.core.address import Address
@@ -43,6 +43,7 @@ from osform.kinds.base import (
     RemoveGroup,
     RemoveModel,
     Send,
+    SendClosed,
     Step,
     UndeployModel,
     UpdateConnector,
@@ -55,7 +56,8 @@ _VISIBLE_SECONDS = 10.0
 LEAST_COSINE = 0.9999
 # The journal's keys of what is under way, beside the ids that stay.
 _DEPLOY_TASK = "deploy_task"
-_UNDER_WAY = {_DEPLOY_TASK, register_there.TASK, connectors.OTHERS, connectors.WAITING}
+_CLOSED = "closed"
+_UNDER_WAY = {_DEPLOY_TASK, _CLOSED, register_there.TASK, connectors.OTHERS, connectors.WAITING}
 
 
 @dataclass(frozen=True)
@@ -188,10 +190,15 @@ class Hands:
             ids[key] = value
             self.journal(replace(entry, ids=dict(ids)))
 
+        if _CLOSED in ids:
+            blocking.open_index(self.cluster, ids[_CLOSED], self._patience(120))  # an apply ended while it was closed
         for step in steps:
             match step:
                 case Send(request):
                     self._send(request)
+                case SendClosed(index, request):
+                    remember(_CLOSED, index)
+                    blocking.send_closed(self.cluster, index, request, self._patience(120))
                 case CreateGroup(request):
                     remember("model_group_id", groups.create(self.cluster, request, again=again, report=self.report))
                 case RegisterModel(meta, sha256, model):

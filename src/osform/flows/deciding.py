@@ -32,7 +32,7 @@ def decide(survey: Survey, compare: Compare) -> None:
         address
         for address in survey.spec.resources
         if address.kind == "index" and address in survey.live and address in survey.state.entries
-        if isinstance(compare(survey, address), Replace)
+        if address in survey.rebuild or isinstance(compare(survey, address), Replace)
         if not KINDS["index"].expendable(survey.live[address])
     ]
     if moving:

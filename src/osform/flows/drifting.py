@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from osform.cluster import predict
+from osform.cluster import predict, vectors
 from osform.cluster.client import Cluster
+from osform.cluster.vectors import VectorMap
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference
 from osform.core.document import dotted
@@ -16,13 +17,16 @@ from osform.core.values import concealed
 from osform.errors import ClusterError, PredictionMismatch
 from osform.flows.carrying_out import LEAST_COSINE
 from osform.flows.planning import shown_live
+from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Survey
 from osform.kinds import KINDS, model
 from osform.kinds.base import Live
+from osform.kinds.vectors import made
 
 What = Literal[
-    "missing", "changed", "undeployed", "partly deployed", "not answering", "answers differently", "unfinished"
-]
+    "missing", "changed", "undeployed", "partly deployed", "not answering", "answers differently", "unfinished",
+    "stale vectors",
+]  # fmt: skip
 _ANSWER_SECONDS = 20.0
 
 
@@ -86,6 +90,21 @@ def drifts(survey: Survey, wrong: Mapping[Address, str]) -> tuple[Drift, ...]:
     entries = survey.state.entries
     needs = {address: [need for need in entry.needs if need in entries] for address, entry in entries.items()}
     return tuple(drift for address in in_order(needs) for drift in _drifts(survey, address, wrong))
+
+
+def stale(survey: Survey, cluster: Cluster, sample: int | None) -> Iterator[Drift]:
+    """Indices whose vectors are not those of their texts: a sample of so many documents each, or with None all."""
+    for address, used in pipelines_of(survey.spec).items():
+        live = survey.live.get(address)
+        bodies = [survey.live[each].body for each in used if each.kind == "ingest_pipeline" and each in survey.live]
+        if live is None or address not in survey.state.entries:
+            continue
+        maps = [VectorMap(each.source, each.target, str(each.model_id)) for body in bodies for each in made(body)]
+        found = vectors.astray(cluster, live.ids["index"], maps, sample=sample)
+        if found:
+            looked = "all documents" if sample is None else f"a sample of {sample:,}"
+            few = "; ".join(map(str, found[:3]))
+            yield Drift(address, "stale vectors", detail=f"{len(found):,} of {looked}: {few}")
 
 
 def _drifts(survey: Survey, address: Address, wrong: Mapping[Address, str]) -> Iterator[Drift]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from osform.cluster.bulk import BulkWriter, Written, batches
 from osform.cluster.client import Cluster
+from osform.cluster.guard import refuse_mixing
 from osform.cluster.targets import Embedding, Target, describe
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned, silent
 from osform.core.request import Request
@@ -106,8 +107,11 @@ def ingest(
 
 
 def writable(cluster: Cluster, alias: str) -> Target:
-    """The alias, as far as writes can go through it. Raises NotReady where they can't."""
+    """The alias, as far as writes can go through it. Raises NotReady where they can't, VectorsAstray where they would
+    mix the vectors of two models.
+    """
     target = describe(cluster, alias)
+    refuse_mixing(cluster, target)
     if not target.is_alias:
         raise NotReady(
             f"{alias!r} is an index, and osform writes through aliases only",

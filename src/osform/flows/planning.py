@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +16,7 @@ from osform.errors import Place, PlanRefused
 from osform.flows import owning
 from osform.flows.deciding import decide, revived
 from osform.flows.effects import with_effects
+from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Survey
 from osform.kinds import KINDS, index, mappings
 from osform.kinds.base import Body, Live
@@ -46,7 +47,7 @@ def make_plan(survey: Survey) -> Plan:
         raise PlanRefused("\n".join(foreign), hint=hint)
     needs = {address: entry.needs for address, entry in survey.state.entries.items()} | dict(survey.needs)
     reached = with_effects(changes, survey.spec, needs, survey.live)
-    warnings = (*_warnings(survey), *_staying(survey))
+    warnings = (*_warnings(survey), *_switched(reached, survey), *_staying(survey))
     plan = Plan(survey.spec.name, survey.spec.environment, reached, warnings)
     _refuse_replacements(plan, survey)
     return plan
@@ -113,7 +114,7 @@ def _change(survey: Survey, address: Address) -> Change | None:
         )
     reason, found, notes = _compared(entry, live, asked)
     moved = survey.moved.get(address)
-    if not found and entry.status == "applied" and moved is None:
+    if not found and entry.status == "applied" and moved is None and address not in survey.moves:
         return None
     kind = KINDS[address.kind]
     # What somebody changed by hand can be put back, where the same change in the files could not be made.
@@ -121,6 +122,8 @@ def _change(survey: Survey, address: Address) -> Change | None:
     refusal = kind.refusal([each for each in found if not mended & set(map(str, each.path[:1]))], live)
     if address in survey.moves or address in survey.renewed:
         return _anew(survey, address, found, refusal or "")
+    if refusal and kind is index and resource.may_close and index.closable(found, live):
+        return _closed(resource, reason, found, asked)
     made = Adopt if not found and moved else Replace if refusal else Update
     return made(
         address=address,
@@ -140,6 +143,8 @@ def _anew(survey: Survey, address: Address, found: tuple[Difference, ...], why: 
     if move := survey.moves.get(address):
         days = survey.spec.retention
         kept = f"{move.kept} is kept for {_words(days)}, and osform rollback {address} goes back to it"
+        if not found or (all(_derived(each) for each in found) and address in survey.rebuild):
+            why = "asked for: every document is copied, and its vectors are made anew"
         notes = [f"the documents are copied into {move.target} while searches and writes go on; {kept}"]
     return Replace(
         address=address,
@@ -148,6 +153,18 @@ def _anew(survey: Survey, address: Address, found: tuple[Difference, ...], why: 
         asked=survey.asked(address),
         place=Place(resource.file),
         notes=(*filter(None, [_without_number(why)]), *notes),
+    )
+
+
+def _closed(resource: Resource, reason: Reason, found: tuple[Difference, ...], asked: Body) -> Change:
+    """Changed in place while the index is closed, as its file allows."""
+    return Update(
+        address=resource.address,
+        reason=reason,
+        differences=_placed(resource, found),
+        asked=asked,
+        place=Place(resource.file),
+        notes=("the index is closed for a moment, and searches and writes fail until it is open again",),
     )
 
 
@@ -183,6 +200,25 @@ def _not_copied(survey: Survey, address: Address) -> str | None:
             words = f"{before.get('dimension')} to {field.get('dimension')} dimensions"
             return f"{resource.file} {address}: {name}: from {words}, and no pipeline makes these vectors anew"
     return None
+
+
+def _switched(changes: Iterable[Change], survey: Survey) -> Iterator[str]:
+    """Indices whose pipeline was changed behind the files' back: since then their documents may have other vectors."""
+    used = pipelines_of(survey.spec)
+    for change in changes:
+        if change.reason != "drifted" or change.address.kind not in ("ingest_pipeline", "index"):
+            continue
+        paths = [difference.path for difference in change.differences]
+        switched = [each for each in paths if each[:1] == ("copies",) or each[-1:] in (("model_id",), ("field_map",))]
+        switched += [each for each in paths if each == ("settings", "index.default_pipeline")]
+        if not switched:
+            continue
+        for each in [each for each in used if change.address in (each, *used[each])]:
+            yield (
+                f"{each}: what makes its vectors was changed on the cluster, and documents that were written since may "
+                "have vectors of another model: osform drift --vectors finds them, and "
+                f"osform apply --rebuild {each} mends them"
+            )
 
 
 def _staying(survey: Survey) -> Iterator[str]:

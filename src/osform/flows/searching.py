@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from osform.cluster.client import Cluster
+from osform.cluster.guard import refuse_mixing
 from osform.cluster.queries import Found, Mode, default_mode, run, search_request
 from osform.cluster.targets import Target, describe
 from osform.errors import InputError
@@ -33,11 +34,13 @@ def search(
 
     Without a ``mode``: hybrid where a ``pipeline`` is named, else semantic with vectors, else lexical. Raises
     InputError for a question that can't be asked of this alias, NotReady where the alias is missing or its model isn't
-    deployed.
+    deployed, VectorsAstray where the question would be embedded by another model than the documents.
     """
     if not text.strip():
         raise InputError("there is nothing to search for: the text is empty")
     target = describe(cluster, alias)
     mode = mode or default_mode(target, pipeline)
+    if mode != "lexical":
+        refuse_mixing(cluster, target)
     request = search_request(target, text, mode, field=field, size=size, pipeline=pipeline)
     return Searched(run(cluster, request), mode, target)

@@ -23,7 +23,7 @@ from osform.flows import removing
 from osform.flows.abandoning import abandon
 from osform.flows.applying import Applier, Outcome
 from osform.flows.checking import check, render
-from osform.flows.drifting import Drift, ask_models, drifts
+from osform.flows.drifting import Drift, ask_models, drifts, stale
 from osform.flows.estimating import estimated
 from osform.flows.exporting import obtain_bundle
 from osform.flows.locking import DEFAULT, LockOptions, locked, user
@@ -40,11 +40,13 @@ from osform.flows.survey import Survey
 class Stack:
     """A stack for one environment, read from its folders and checked.
 
-    ``environ`` are the environment's variables: secrets come from there.
+    ``environ`` are the environment's variables: secrets come from there. ``rebuild`` are indices whose
+    documents are to be copied into a new physical index even where nothing in the files asks for it.
     """
 
     spec: StackSpec
     environ: Mapping[str, str]
+    rebuild: frozenset[Address] = frozenset()
 
     @classmethod
     def load(
@@ -152,10 +154,14 @@ class Stack:
         """The stack without any resource: applying it takes away everything that this stack and environment made."""
         return replace(self, spec=replace(self.spec, resources={}, moved={}))
 
-    def drift(self, cluster: Cluster) -> tuple[Drift, ...]:
-        """What changed on the cluster since the last apply; reads only. Raises Unreachable and RequestFailed."""
+    def drift(self, cluster: Cluster, *, vectors: int | None = 0) -> tuple[Drift, ...]:
+        """What changed on the cluster since the last apply; reads only. Raises Unreachable and RequestFailed.
+
+        ``vectors`` of so many documents of each index are compared with what the model says, None for all of them.
+        """
         survey, wrong = self._survey(cluster)
-        return drifts(survey, wrong)
+        found = drifts(survey, wrong)
+        return found if vectors == 0 else (*found, *stale(survey, cluster, vectors))
 
     def status(self, cluster: Cluster) -> tuple[Row, ...]:
         """What is there and how it is; reads only. Raises Unreachable and RequestFailed."""
@@ -164,6 +170,7 @@ class Stack:
 
     def _planned(self, cluster: Cluster, adoption: Adoption | None) -> tuple[Survey, Plan, tuple[removing.Use, ...]]:
         survey, _ = self._survey(cluster, adoption)
+        survey.rebuild = self.rebuild
         plan = estimated(make_plan(survey), survey, cluster)
         used = removing.uses(plan, survey, Eyes(cluster))
         return survey, removing.noted(plan, used), used

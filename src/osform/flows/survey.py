@@ -32,7 +32,8 @@ class Survey:
     """One look at stack, ledger and cluster; a plan is made from it, and an apply goes on with it.
 
     ``moves`` are the indices that get a new physical index, ``renewed`` the models that are registered anew, each with
-    the address that the old one has from then on. ``order`` is what each change waits for, where that is not simply
+    the address that the old one has from then on. ``rebuild`` are indices that are to move although nothing in the
+    files asks for it. ``order`` is what each change waits for, where that is not simply
     what it needs.
     """
 
@@ -48,6 +49,7 @@ class Survey:
     moved: Mapping[Address, Address] = field(default_factory=dict)
     moves: dict[Address, Move] = field(default_factory=dict)
     renewed: dict[Address, Address] = field(default_factory=dict)
+    rebuild: frozenset[Address] = frozenset()
     order: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
 
     @classmethod

@@ -89,6 +89,14 @@ class Send:
 
 
 @dataclass(frozen=True)
+class SendClosed:
+    """A request that an index takes only while it is closed; it is opened again whatever comes of it."""
+
+    index: str
+    request: Request
+
+
+@dataclass(frozen=True)
 class CreateGroup:
     """Register a model group, whose id only the server's answer tells."""
 
@@ -172,6 +180,7 @@ class RemoveConnector:
 
 Step = (
     Send
+    | SendClosed
     | CreateGroup
     | RemoveGroup
     | CreateConnector

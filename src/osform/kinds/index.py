@@ -10,7 +10,7 @@ from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences
 from osform.core.request import Request
 from osform.kinds import alias_options, checks, mappings, vectors
-from osform.kinds.base import Body, Context, Finding, Last, Live, Send, Step, Wanted
+from osform.kinds.base import Body, Context, Finding, Last, Live, Send, SendClosed, Step, Wanted
 from osform.kinds.settings import flat, pipelines
 
 KIND = "index"
@@ -24,6 +24,7 @@ _STATIC = frozenset({
     "index.codec", "index.store.type", "index.soft_deletes.enabled", "index.load_fixed_bitset_filters_eagerly",
 })  # fmt: skip
 _STATIC_GROUPS = ("index.analysis.", "index.sort.", "index.similarity.")
+_CLOSED = frozenset({"index.codec", "index.load_fixed_bitset_filters_eagerly"})
 VOLATILE = ("index.creation_date", "index.uuid", "index.version.", "index.provided_name", "index.resize.")
 BY_THE_SERVER: Mapping[str, str] = {
     "index.number_of_shards": "1", "index.number_of_replicas": "1", "index.replication.type": "DOCUMENT",
@@ -179,6 +180,21 @@ def _is_static(setting: str) -> bool:
     return setting in _STATIC or setting.startswith(_STATIC_GROUPS)
 
 
+def closable(changed: Sequence[Difference], live: Live) -> bool:
+    """Whether what can't be changed in place could be, were the index closed: no document would answer otherwise."""
+    rest = [each for each in changed if not _while_closed(each)]
+    return len(rest) < len(changed) and refusal(rest, live) is None
+
+
+def _while_closed(difference: Difference) -> bool:
+    part, key = (*difference.path, "", "")[:2]
+    if part != "settings" or difference.after is ABSENT:
+        return False
+    # An analyzer that is new was used for no document yet; one that changes was, and its documents would be wrong.
+    new = str(key).startswith("index.analysis.") and difference.before is ABSENT
+    return new or str(key) in _CLOSED or str(key).startswith("index.similarity.")
+
+
 def remarks(changed: Sequence[Difference]) -> Sequence[str]:
     """What stays although the files no longer ask for it."""
     gone = [difference.path for difference in changed if difference.after is ABSENT]
@@ -204,6 +220,10 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Only what differs: settings, mapping, aliases, each in one request."""
     index = quote(live.ids["index"])
     steps: list[Step] = []
+    closed = {key: value for key, value in asked["settings"].items() if _is_static(key)}
+    if missed := {key: value for key, value in closed.items() if live.body["settings"].get(key) != value}:
+        # Refused above, but where the file allows the index to be closed.
+        steps.append(SendClosed(live.ids["index"], Request("PUT", f"/{index}/_settings", missed)))
     settings = _settings_to_put(asked["settings"], live.body["settings"], last)
     if settings:
         steps.append(Send(Request("PUT", f"/{index}/_settings", settings)))
