@@ -89,6 +89,7 @@ def test_another_model_means_a_new_index_with_all_documents_and_an_empty_plan(
     assert (again.status, again.json["changes"]) == (0, []), again.out
 
 
+@pytest.mark.soak
 def test_another_mapping_is_copied_too(project: Project, cluster: Cluster) -> None:
     project.edit("index/NAME", "m: 8,", "m: 12,")
     done = project.apply()
@@ -120,6 +121,7 @@ def test_a_rollback_goes_back_and_the_plan_says_what_differs(project: Project, c
     assert project.plan().status == 0
 
 
+@pytest.mark.soak
 def test_documents_written_since_stop_a_rollback_or_are_carried_over(project: Project, cluster: Cluster) -> None:
     project.edit("model/NAME", "model: tiny", "model: tiny2")
     assert project.apply().status == 0
@@ -137,6 +139,7 @@ def test_documents_written_since_stop_a_rollback_or_are_carried_over(project: Pr
     assert behind(cluster, project.name) == [f"{project.name}-v2"]
 
 
+@pytest.mark.soak
 def test_an_old_index_is_deleted_once_its_time_is_over(project: Project, cluster: Cluster) -> None:
     stack = project.root / "provision" / "stack.yaml"
     stack.write_text(stack.read_text() + "retention: 1s\n")
@@ -187,6 +190,7 @@ def test_under_load_nothing_is_lost_and_no_search_fails(project: Project, cluste
     assert load.longest_write < 4
 
 
+@pytest.mark.soak
 def test_an_index_adopted_under_its_plain_name_is_cloned_in_the_moment_of_the_move(
     live_url: str, tmp_path: Path, cluster: Cluster
 ) -> None:
@@ -219,6 +223,7 @@ def test_an_index_adopted_under_its_plain_name_is_cloned_in_the_moment_of_the_mo
     project.take_away()
 
 
+@pytest.mark.soak
 def test_a_copy_that_is_killed_goes_on_where_it_was(project: Project, cluster: Cluster) -> None:
     project.edit("model/NAME", "model: tiny", "model: tiny2")
     held = everything(cluster, project.name)
@@ -272,6 +277,7 @@ def test_a_pipeline_switched_to_another_model_by_hand_is_said_by_all_and_mended(
     assert project.plan().status == 0
 
 
+@pytest.mark.soak
 def test_a_text_changed_by_a_bulk_partial_update_has_a_stale_vector_until_a_rebuild(
     project: Project, cluster: Cluster
 ) -> None:
@@ -284,6 +290,7 @@ def test_a_text_changed_by_a_bulk_partial_update_has_a_stale_vector_until_a_rebu
     assert project.run("drift", "--vectors", "all").status == 0
 
 
+@pytest.mark.soak
 def test_a_new_analyzer_is_added_by_closing_where_the_file_allows_it(project: Project, cluster: Cluster) -> None:
     analysis = "    analysis: {analyzer: {mine: {type: custom, tokenizer: whitespace}}}\n"
     project.edit("index/NAME", "    knn: true\n", "    knn: true\n" + analysis)

@@ -109,7 +109,7 @@ class Copier:
         patience = Patience.of(_BLOCKED, self.clock, self.sleep)
         try:
             blocking.block(self.cluster, self.copy.source, patience)
-            self._round(patience, deletions=True)
+            self._round(patience, deletions=True, settled=True)
             documents = self._same(patience)
             numbers = _keys(self.target.checkpoints(patience))
             move()
@@ -194,9 +194,9 @@ class Copier:
             hint="let the writers rest for a moment, and run osform apply again: it goes on from here",
         )
 
-    def _round(self, patience: Patience, *, deletions: bool) -> int:
+    def _round(self, patience: Patience, *, deletions: bool, settled: bool = False) -> int:
         """Copy what was written since the last round, and delete what was deleted; returns how many documents."""
-        reached = self.source.checkpoints(patience)
+        reached = self.source.checkpoints(patience, settled=settled)
         self.source.refresh(patience)
         before, count = _numbers(self.journal["upto"]), 0
         for shard, last in reached.items():

@@ -62,7 +62,10 @@ class Manifest:
         return [Written(id, -1, routing or None) for id, routing in found]
 
     def gone(self, source: Index, shard: int, upto: int, patience: Patience) -> Iterator[Written]:
-        """Documents of the manifest that the source no longer has under their numbers: updated since, or deleted."""
+        """Documents of the manifest that the source no longer has under their numbers: deleted, or updated just now.
+
+        What was written up to ``upto`` must have been noted, else a new document might stand in for a deleted one.
+        """
         width = max(_WIDTH, -(-(upto + 1) // _MOST_RANGES))
         now = source.histogram(shard, width, upto, patience)
         query = "SELECT number / ?, COUNT(*) FROM source WHERE shard = ? AND number <= ? GROUP BY 1"

@@ -42,14 +42,26 @@ class Index:
         """The index in a URL."""
         return f"/{quote(self.name)}"
 
-    def checkpoints(self, patience: Patience) -> dict[int, int]:
-        """For each shard the number up to which every copy has every operation; -1 for one that is empty."""
+    def checkpoints(self, patience: Patience, *, settled: bool = False) -> dict[int, int]:
+        """For each shard the number up to which every copy has every operation; -1 for one that is empty.
+
+        ``settled`` waits until that is the last operation of each shard, which it will be once nobody writes.
+        """
+        attempt = 0
+        while True:
+            found = self._numbers(patience)
+            if not settled or all(most == reached for reached, most in found.values()) or patience.over:
+                return {shard: reached for shard, (reached, _) in found.items()}
+            patience.pause(attempt, first=0.02, longest=0.5)
+            attempt += 1
+
+    def _numbers(self, patience: Patience) -> dict[int, tuple[int, int]]:
         request = Request("GET", f"{self.path}/_stats/docs", params={"level": "shards"})
         answer = persist(self.cluster, request, patience)
-        found: dict[int, int] = {}
+        found: dict[int, tuple[int, int]] = {}
         for number, copies in answer["indices"][self.name]["shards"].items():
             primary = next(copy for copy in copies if copy["routing"]["primary"])
-            found[int(number)] = int(primary["seq_no"]["global_checkpoint"])
+            found[int(number)] = int(primary["seq_no"]["global_checkpoint"]), int(primary["seq_no"]["max_seq_no"])
         return found
 
     def refresh(self, patience: Patience) -> None:
