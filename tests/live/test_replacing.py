@@ -305,3 +305,33 @@ def test_a_new_analyzer_is_added_by_closing_where_the_file_allows_it(project: Pr
     assert behind(cluster, project.name) == [f"{project.name}-v1"]
     assert ask(cluster, "GET", f"/{project.name}/_count")["count"] == 300
     assert project.plan().status == 0
+
+
+@pytest.mark.soak
+def test_vectors_are_made_anew_where_the_pipeline_skips_what_exists(project: Project, cluster: Cluster) -> None:
+    project.edit(
+        "ingest_pipeline/NAME-pipeline", "      batch_size: 4\n", "      batch_size: 4\n      skip_existing: true\n"
+    )
+    assert project.apply().status == 0
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert project.run("drift", "--vectors", "all").status == 0
+
+
+@pytest.mark.soak
+def test_a_document_that_lost_the_pipeline_on_its_way_is_copied_again(project: Project, cluster: Cluster) -> None:
+    new, lost = f"{project.name}-v2", [False]
+
+    def lose(call: Call) -> PassOn | None:
+        # What a server does that retries without the pipeline: the text arrives, and no vector.
+        if not lost[0] and call.path.startswith(f"/_cluster/health/{new}"):
+            lost[0] = True
+            cluster.send(Request("PUT", f"/{new}/_doc/0", {"text": TEXTS[0]}, {"pipeline": "_none"}))
+        return None
+
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    with Proxy(project.url, lose) as proxy:
+        done = project.apply(url=proxy.url)
+    assert (done.status, lost) == (0, [True]), done.err
+    assert project.run("drift", "--vectors", "all").status == 0

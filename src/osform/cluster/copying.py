@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster import blocking
+from osform.cluster import blocking, vectors
 from osform.cluster.client import Cluster
 from osform.cluster.manifest import Manifest
 from osform.cluster.retry import Clock, Patience, Sleep, persist
 from osform.cluster.shards import Index, Written
 from osform.cluster.tasks import Tasks
-from osform.core.events import Advanced, Begun, Ended, Note, Report
+from osform.cluster.vectors import Astray, VectorMap
+from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
 from osform.core.request import Request
-from osform.errors import ClusterError, NotReady
+from osform.errors import ClusterError, NotReady, VectorsAstray
 
 _SECONDS = 600.0  # that a cluster is given for one thing, a restart of its nodes included
 _SMALL = 50  # documents left that the last look, under the write block, copies in no time
@@ -66,6 +67,7 @@ class Copier:
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
     manifest: Manifest = field(default_factory=Manifest)
+    verified: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source, self.target = Index(self.cluster, self.copy.source), Index(self.cluster, self.copy.target)
@@ -102,7 +104,33 @@ class Copier:
         self._compare()
         self._catch_up()
 
-    def hand_over(self, move: Callable[[], None]) -> Handed:
+    def verify(self, maps: Sequence[VectorMap], sample: int) -> None:
+        """See that every document with text has its vector, and that those of a sample are the model's.
+
+        A retry on the server may have lost the pipeline on its way (OpenSearch issue 14337): such documents are copied
+        once more. Raises VectorsAstray where that does not help.
+        """
+        self.verified = self.target.checkpoints(self.patience)
+        if wrong := vectors.astray(self.cluster, self.copy.target, maps, sample=sample):
+            self.report(Warned(f"{len(wrong):,} documents of {self.copy.target} lack their vectors: copied again"))
+            self._again(wrong)
+            vectors.verify(self.cluster, self.copy.target, maps, sample=sample)
+
+    def _again(self, wrong: Sequence[Astray]) -> None:
+        for some in _cut([each.id for each in wrong], self.tasks.batch):
+            self.tasks.copy(some, self.patience)
+        self.target.refresh(self.patience)
+
+    def _check_last(self, maps: Sequence[VectorMap]) -> None:
+        """What came after the verification has its vectors too."""
+        self.target.refresh(self.patience)
+        for which in maps:
+            if wrong := vectors.without(self.cluster, self.copy.target, which, self.verified):
+                self._again(wrong)
+                if wrong := vectors.without(self.cluster, self.copy.target, which, self.verified):
+                    raise VectorsAstray(f"{self.copy.target}: {wrong[0]}", hint="osform apply goes on from here")
+
+    def hand_over(self, move: Callable[[], None], maps: Sequence[VectorMap] = ()) -> Handed:
         """Refuse writes, copy what is left, compare the counts, and move; whatever fails lets writes in again."""
         self._catch_up(deletions=True)
         began = self.clock()
@@ -110,6 +138,7 @@ class Copier:
         try:
             blocking.block(self.cluster, self.copy.source, patience)
             self._round(patience, deletions=True, settled=True)
+            self._check_last(maps)
             documents = self._same(patience)
             numbers = _keys(self.target.checkpoints(patience))
             move()
@@ -150,6 +179,7 @@ class Copier:
             self.patience,
             longest=40,
         )
+        self.target.refresh(self.patience)
 
     def _go_on(self) -> None:
         """Wait for what an earlier run left under way, and copy what it did not get to."""

@@ -96,11 +96,17 @@ class Index:
         return found
 
     def matching(
-        self, query: Mapping[str, Any], fields: Sequence[str], patience: Patience
+        self,
+        query: Mapping[str, Any],
+        fields: Sequence[str],
+        patience: Patience,
+        since: Mapping[int, int] | None = None,
     ) -> Iterator[Mapping[str, Any]]:
-        """Every document that a query finds, with these fields of its source."""
+        """What a query finds, with these fields of each source; only documents with numbers beyond ``since``."""
         for shard in self.checkpoints(patience):
-            body: dict[str, Any] = {"size": 500, "_source": list(fields), "query": dict(query), "sort": ["_seq_no"]}
+            later = {"range": {"_seq_no": {"gt": (since or {}).get(shard, -1)}}}
+            wanted = {"bool": {"filter": [dict(query), later]}}
+            body: dict[str, Any] = {"size": 500, "_source": list(fields), "query": wanted, "sort": ["_seq_no"]}
             while hits := self._search(body, patience, shard)["hits"]["hits"]:
                 yield from hits
                 body["search_after"] = hits[-1]["sort"]

@@ -79,8 +79,8 @@ def astray(
     return found
 
 
-def without(cluster: Cluster, index: str, which: VectorMap) -> list[Astray]:
-    """Documents that have text, more than blanks, and no vector."""
+def without(cluster: Cluster, index: str, which: VectorMap, since: Mapping[int, int] | None = None) -> list[Astray]:
+    """Documents that have text, more than blanks, and no vector; of those written ``since``, by shard, or of all."""
     query = {
         "bool": {
             "must": [{"exists": {"field": which.text_field}}],
@@ -89,7 +89,7 @@ def without(cluster: Cluster, index: str, which: VectorMap) -> list[Astray]:
     }
     return [
         Astray(hit["_id"], which.vector_field)
-        for hit in Index(cluster, index).matching(query, [which.text_field], Patience.of(_SECONDS))
+        for hit in Index(cluster, index).matching(query, [which.text_field], Patience.of(_SECONDS), since)
         if any(text.strip() for text in _texts(hit["_source"], which.text_field))
     ]
 

@@ -25,7 +25,7 @@ from osform.core.events import Note, Report
 from osform.core.request import Request
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
-from osform.errors import ReadBackMismatch
+from osform.errors import ReadBackMismatch, RequestFailed
 from osform.flows.looking import Eyes
 from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Move, Survey
@@ -101,7 +101,11 @@ class Replacing:
         mapping = mappings.with_fields_of(asked["mappings"], live.body["mappings"])
         request = Request("PUT", f"/{quote(self.move.target)}", {"settings": asked["settings"], "mappings": mapping})
         if self._look() is None:
-            persist(self.cluster, request, self._patience())
+            try:
+                persist(self.cluster, request, self._patience())
+            except RequestFailed as error:
+                if error.type != "resource_already_exists_exception":
+                    raise  # else an answer was lost; the look below tells whether it is as it should be
         found = self._look()
         lacking = missing({"mappings": mapping, "settings": asked["settings"]}, found.body if found else {})
         passing = [each for each in lacking if dotted(each.path) not in _DURING_THE_COPY]
@@ -122,8 +126,8 @@ class Replacing:
         with Copier(self.cluster, copy, journal, remember, self.report, self.clock, self.sleep) as copier:
             copier.fill()
             self.report(Note(f"comparing {self.move.target} with what its model says"))
-            vectors.verify(self.cluster, self.move.target, maps, sample=SAMPLE)
-            handed = copier.hand_over(self._move_aliases)
+            copier.verify(maps, SAMPLE)
+            handed = copier.hand_over(self._move_aliases, maps)
         journal["handed"] = dict(handed.numbers)
         blocked = f"writes waited for {handed.blocked_seconds:.1f} s"
         self.report(Note(f"{self.address} is {self.move.target} now: {handed.documents:,} documents, {blocked}"))
