@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from osform.cli.data import ingest, search
+from osform.errors import InputError
 from tests.proxy import Answer, Call, Proxy
 
 INDEX = {
@@ -53,6 +54,21 @@ def test_a_clean_ingest_says_how_much_went_in(url: str, tmp_path: Path) -> None:
     done = run(ingest, str(tmp_path / "a.jsonl"), "--into", "pics", "--cluster", url)
     assert done.return_value == 0
     assert done.stdout.startswith("2 of 2 documents are in pics (")
+
+
+def test_a_folder_of_tables_goes_in_under_other_names(url: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("sku,descr\n1,x\n")
+    (tmp_path / "b.tsv").write_text("sku\tdescr\n2\ty\n")
+    words = ["--into", "pics", "--cluster", url, "--format", "json", "--map", "descr=title", "--id", "sku"]
+    done = json.loads(run(ingest, str(tmp_path), *words).stdout)
+    assert (done["indexed"], done["failed"], done["without_text"]) == (2, 0, {})
+
+
+@pytest.mark.parametrize("wrong", ["descr", "=title"])
+def test_a_new_name_needs_an_old_one(url: str, tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "a.csv").write_text("sku,descr\n1,x\n")
+    with pytest.raises(InputError, match=f"--map {wrong}: expected FROM=TO"):
+        run(ingest, str(tmp_path), "--into", "pics", "--cluster", url, "--map", wrong)
 
 
 def test_failures_are_told_with_their_place_and_how_to_replay_them(url: str, tmp_path: Path) -> None:

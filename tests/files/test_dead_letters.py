@@ -12,6 +12,7 @@ from osform.core.rows import Rejected, Row
 from osform.errors import InputError
 from osform.files.dead_letters import DeadLetters
 from osform.files.documents import Reader
+from osform.files.inputs import Input
 
 
 def bury(path: Path, rows: list[Row | Rejected]) -> None:
@@ -27,9 +28,9 @@ def test_no_file_is_made_where_nothing_fails(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read_again_as_the_same_rows(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"t": "é"}\n{"_id": "x", "t": 2}\n{"id": 3}\n')
-    rows = list(Reader([str(tmp_path / "a.jsonl")]))
+    rows = list(Reader([Input(str(tmp_path / "a.jsonl"), "jsonl")]))
     bury(tmp_path / "d.jsonl", rows)
-    again = list(Reader([str(tmp_path / "d.jsonl")]))
+    again = list(Reader([Input(str(tmp_path / "d.jsonl"), "jsonl")]))
     assert [(row.id, row.text) for row in again if isinstance(row, Row)] == [
         (row.id, row.text) for row in rows if isinstance(row, Row)
     ]
@@ -37,7 +38,7 @@ def test_what_is_written_is_read_again_as_the_same_rows(tmp_path: Path) -> None:
 
 def test_a_line_says_why_and_from_where(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n{oops\n")
-    bury(tmp_path / "d.jsonl", list(Reader([str(tmp_path / "a.jsonl")])))
+    bury(tmp_path / "d.jsonl", list(Reader([Input(str(tmp_path / "a.jsonl"), "jsonl")])))
     line = json.loads((tmp_path / "d.jsonl").read_text())
     assert line["text"] == "{oops\n"
     assert line["_dead_letter"]["line"] == 2
@@ -51,7 +52,7 @@ def test_what_is_still_wrong_is_rejected_again_with_the_same_content(tmp_path: P
     names = ["a.jsonl", "b.jsonl", "c.jsonl"]
     (tmp_path / names[0]).write_bytes(content)
     for source, target in pairwise(names):
-        bury(tmp_path / target, list(Reader([str(tmp_path / source)])))
+        bury(tmp_path / target, list(Reader([Input(str(tmp_path / source), "jsonl")])))
     first, second = (json.loads((tmp_path / name).read_text()) for name in names[1:])
     assert {key: value for key, value in first.items() if key != "_dead_letter"} == {
         key: value for key, value in second.items() if key != "_dead_letter"
@@ -60,8 +61,8 @@ def test_what_is_still_wrong_is_rejected_again_with_the_same_content(tmp_path: P
 
 def test_a_line_that_was_cut_sends_the_reader_to_the_whole_one(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"a": "' + "x" * 5000 + '"}')
-    bury(tmp_path / "d.jsonl", list(Reader([str(tmp_path / "a.jsonl")], limit=2000)))
-    (row,) = Reader([str(tmp_path / "d.jsonl")])
+    bury(tmp_path / "d.jsonl", list(Reader([Input(str(tmp_path / "a.jsonl"), "jsonl")], limit=2000)))
+    (row,) = Reader([Input(str(tmp_path / "d.jsonl"), "jsonl")])
     assert isinstance(row, Rejected)
     assert row.reason == f"only the beginning was kept; the whole line is at {tmp_path}/a.jsonl:1"
 

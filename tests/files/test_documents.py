@@ -1,4 +1,4 @@
-"""JSON Lines: ids that stay, and a place and reason for every line that is no document."""
+"""Rows of files: ids that stay, and a place and reason for every line that is no document."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osform.core.rows import Rejected, Row
-from osform.errors import InputError
-from osform.files.documents import ID_LIMIT, Reader, Unusable, check_readable, count_lines, identify, parse
+from osform.errors import Place
+from osform.files.documents import ID_LIMIT, Reader, count_rows, row
+from osform.files.inputs import Input
+from osform.files.records import Unusable, parse
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(
     alphabet=st.characters(exclude_categories=["Cs"])
@@ -30,13 +32,18 @@ documents = st.dictionaries(
 def read(tmp_path: Path, content: bytes | str, **options: Any) -> list[Row | Rejected]:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(Reader([str(path)], **options))
+    return list(Reader([Input(str(path), "jsonl")], **options))
+
+
+def identified(document: dict[str, Any]) -> tuple[str, Any]:
+    made = row(document, Place("a"), 0, None)
+    return made.id, made.source
 
 
 def reason(tmp_path: Path, content: bytes | str, **options: Any) -> str:
-    (row,) = read(tmp_path, content, **options)
-    assert isinstance(row, Rejected)
-    return row.reason
+    (found,) = read(tmp_path, content, **options)
+    assert isinstance(found, Rejected)
+    return found.reason
 
 
 @given(documents, st.randoms())
@@ -44,25 +51,25 @@ def test_an_id_depends_on_the_row_and_not_on_how_it_is_written(document: dict[st
     keys = list(document)
     chance.shuffle(keys)
     shuffled = json.dumps({key: document[key] for key in keys}, indent=chance.choice([None, 3])).replace("\n", " ")
-    assert identify(parse(shuffled.encode()), None) == identify(document, None)
+    assert identified(parse(shuffled.encode())) == identified(document)
 
 
 @given(documents)
 def test_every_document_that_json_can_say_becomes_a_row_of_one_line(document: dict[str, Any]) -> None:
-    id, source = identify(parse(json.dumps(document).encode()), None)
+    id, source = identified(parse(json.dumps(document).encode()))
     assert (len(id), source) == (64, document)
 
 
 @given(st.binary())
 def test_no_line_whatsoever_is_more_than_unusable(line: bytes) -> None:
     with suppress(Unusable):
-        identify(parse(line), None)
+        identified(parse(line))
 
 
 def test_an_id_is_the_rows_own_before_it_is_a_hash(tmp_path: Path) -> None:
     rows = read(tmp_path, '{"_id": "a", "id": "b", "t": 1}\n{"id": 7, "t": 1}\n{"t": 1}\n')
     assert [row.id for row in rows][:2] == ["a", "7"]
-    assert rows[2].id == identify({"t": 1}, None)[0]
+    assert rows[2].id == identified({"t": 1})[0]
 
 
 def test_the_field_that_is_named_holds_the_id_and_stays_in_the_document(tmp_path: Path) -> None:
@@ -133,7 +140,7 @@ def test_a_second_document_with_the_same_id_is_rejected_and_says_where_the_first
 def test_the_very_same_document_again_is_counted_and_left_out(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"b": 2, "a": 1}\n{"a": 1, "b": 2}\n')
-    reader = Reader([str(path)])
+    reader = Reader([Input(str(path), "jsonl")])
     assert len(list(reader)) == 1
     assert (reader.read, reader.repeated) == (2, 1)
 
@@ -144,22 +151,15 @@ def test_a_field_that_is_to_hold_the_id_must_be_there(tmp_path: Path) -> None:
 
 def test_standard_input_is_read_like_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"a": 1}\n')))
-    (row,) = Reader(["-"])
+    (row,) = Reader([Input("-", "jsonl")])
     assert str(row.place) == "-:1"
 
 
-def test_all_files_that_cannot_be_read_are_named_together(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as caught:
-        check_readable([str(tmp_path / "no.jsonl"), str(tmp_path)])
-    assert "no.jsonl: there is no such file" in caught.value.message
-    assert f"{tmp_path}: is a folder" in caught.value.message
-
-
 def test_lines_are_counted_with_and_without_a_last_newline(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("1\n2\n")
-    (tmp_path / "b").write_text("1\n2\n3")
-    assert count_lines([str(tmp_path / "a"), str(tmp_path / "b")]) == 5
-    assert count_lines(["-"]) is None
+    (tmp_path / "a").write_text("{}\n2\n")
+    (tmp_path / "b").write_text("{}\n2\n3")
+    assert count_rows([Input(str(tmp_path / name), "jsonl") for name in "ab"]) == 5
+    assert count_rows([Input("-", "jsonl")]) is None
 
 
 def test_memory_stays_bounded_whatever_the_file_holds(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_memory_stays_bounded_whatever_the_file_holds(tmp_path: Path) -> None:
         for number in range(6_000):
             stream.write(json.dumps({"text": f"row {number} " + "x" * 200}) + "\n")
     tracemalloc.start()
-    assert sum(1 for _ in Reader([str(path)])) == 6_000
+    assert sum(1 for _ in Reader([Input(str(path), "jsonl")])) == 6_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000

@@ -14,9 +14,11 @@ import click
 from osform.cli.console import reporting
 from osform.cli.options import cluster_option, connected, format_option
 from osform.core.rows import value_at
+from osform.errors import InputError
 
 if TYPE_CHECKING:
     from osform.cluster.queries import Hit, Mode
+    from osform.files.inputs import Kind
     from osform.flows.ingesting import Ingested
     from osform.flows.searching import Searched
 
@@ -28,6 +30,15 @@ SOME_FAILED = 3
 @click.option("--into", "alias", metavar="ALIAS", required=True, help="The alias to write through.")
 @click.option(
     "--id", "id_field", metavar="FIELD", help="The field that holds a document's id. [default: _id, id, or a hash]"
+)
+@click.option(
+    "--map", "mapped", metavar="FROM=TO", multiple=True, help="Call a field otherwise; FROM= leaves it out. Repeatable."
+)
+@click.option(
+    "--read",
+    "read_as",
+    type=click.Choice(["jsonl", "csv", "tsv", "parquet"]),
+    help="The format of all files. [default: by their names, else jsonl]",
 )
 @click.option("--dead-letter", metavar="FILE", type=click.Path(path_type=Path), help="Where documents go that fail.")
 @click.option(
@@ -55,6 +66,8 @@ def ingest(
     files: tuple[str, ...],
     alias: str,
     id_field: str | None,
+    mapped: tuple[str, ...],
+    read_as: Kind | None,
     dead_letter: Path | None,
     batch: int,
     clients: int,
@@ -62,7 +75,10 @@ def ingest(
     cluster_url: str | None,
     format: str,
 ) -> int:
-    """Index the documents of JSON Lines files ("-" is standard input); the cluster makes their vectors.
+    """Index the rows of files as documents; the cluster makes their vectors.
+
+    Files are JSON Lines, CSV, TSV or Parquet, packed with gzip or zstd or not; folders and patterns stand for the files
+    in them, "-" for standard input.
 
     Sending the same file again changes nothing. Documents that fail are kept in a dead-letter file, which can be given
     to `osform ingest` as it is once the cause is gone. Exit status 3 says that there are some.
@@ -72,10 +88,23 @@ def ingest(
 
     letters = dead_letter or Path(f"{alias}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dead-letter.jsonl")
     pace = Pace(count=batch, clients=clients, patience=patience)
+    reading: dict[str, Any] = {"id_field": id_field, "mapped": field_names(mapped), "read_as": read_as}
     with connected(cluster_url) as cluster, reporting() as report:
-        done = run(cluster, alias, files, dead_letter=letters, id_field=id_field, pace=pace, report=report)
+        done = run(cluster, alias, files, dead_letter=letters, pace=pace, report=report, **reading)
     click.echo(json.dumps(ingested_json(done)) if format == "json" else ingested_text(done))
     return SOME_FAILED if done.failed else 0
+
+
+def field_names(options: Iterable[str]) -> dict[str, str | None]:
+    """What ``--map`` says: names of fields and their new names, None for one that is left out. Raises InputError."""
+    mapped: dict[str, str | None] = {}
+    for option in options:
+        name, equals, new = option.partition("=")
+        if not name or not equals or name in mapped:
+            what = "given twice" if name in mapped else "expected FROM=TO"
+            raise InputError(f"--map {option}: {what}", hint="--map description=image_description")
+        mapped[name] = new or None
+    return mapped
 
 
 def ingested_json(done: Ingested) -> dict[str, Any]:

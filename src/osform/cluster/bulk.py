@@ -6,7 +6,6 @@ nobody knows whether the server acted, the batch is simply sent again.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -126,7 +125,7 @@ def null_for_blank(row: Row, item: Mapping[str, Any]) -> Row | None:
     if found is None or not isinstance(blank, str) or blank.strip():  # else a neighbour's: the whole request is refused
         return None
     source = {**row.source, found[1]: None}
-    return replace(row, source=source, text=json.dumps(source, separators=(",", ":"), ensure_ascii=False))
+    return replace(row, source=source)
 
 
 def _type(error: Any) -> str:

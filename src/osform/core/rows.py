@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from osform.errors import Place
@@ -12,14 +13,24 @@ from osform.errors import Place
 
 @dataclass(frozen=True)
 class Row:
-    """A document to index. ``text`` is ``source`` as it is sent: JSON on one line. ``place`` is where it was read."""
+    """A document to index. ``place`` is where it was read.
+
+    ``number`` counts the rows of a run from 0, those that are no documents included; ``hash`` is that of the source, in
+    which neither spaces nor the order of keys count.
+    """
 
     id: str
     source: Mapping[str, Any]
-    text: str
     place: Place
+    number: int = 0
+    hash: bytes = b""
 
-    @property
+    @cached_property
+    def text(self) -> str:
+        """``source`` as it is sent: JSON on one line."""
+        return json.dumps(self.source, separators=(",", ":"), ensure_ascii=False)
+
+    @cached_property
     def size(self) -> int:
         """Bytes that this row takes in a bulk request, its action line and both newlines included."""
         return len(self.text.encode()) + len(self.action.encode()) + 2
@@ -31,7 +42,7 @@ class Row:
 
     def rejected(self, reason: str) -> Rejected:
         """This row as one that the cluster would not take."""
-        return Rejected(self.place, reason, id=self.id, document=self.source)
+        return Rejected(self.place, reason, id=self.id, document=self.source, number=self.number)
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ class Rejected:
     document: Mapping[str, Any] | None = None
     text: str = ""
     cut: bool = False
+    number: int = 0
 
 
 def value_at(source: Mapping[str, Any], field: str) -> Any:

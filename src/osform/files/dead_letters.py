@@ -3,7 +3,7 @@
     {"_dead_letter": {"reason": "...", "file": "photos.jsonl", "line": 12}, "_id": "p12", "document": {...}}
 
 ``text`` stands in the place of ``document`` where the line was none. ``osform ingest`` reads such a file as it is
-(``osform.files.documents`` takes the document out again), so that once the cause is gone, the file is simply replayed.
+(``osform.files.records`` takes the document out again), so that once the cause is gone, the file is simply replayed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from osform.core.rows import Rejected
 from osform.errors import InputError
-from osform.files.documents import WRAPPER
+from osform.files.records import WRAPPER
 
 
 class DeadLetters:

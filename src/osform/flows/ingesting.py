@@ -21,7 +21,8 @@ from osform.core.request import Request
 from osform.core.rows import Rejected, Row, value_at
 from osform.errors import ClusterError, NotReady
 from osform.files.dead_letters import DeadLetters
-from osform.files.documents import Reader, check_readable, count_lines
+from osform.files.documents import Mapped, Reader, count_rows
+from osform.files.inputs import Kind, resolve
 
 SHOWN_FAILURES = 20
 Chance = Callable[[], float]
@@ -71,23 +72,28 @@ def ingest(
     *,
     dead_letter: Path,
     id_field: str | None = None,
+    mapped: Mapped | None = None,
+    read_as: Kind | None = None,
     pace: Pace = Pace(),
     report: Report = silent,
     clock: Callable[[], float] = time.monotonic,
     chance: Chance = random.random,
 ) -> Ingested:
-    """Index the documents of some JSON Lines files ("-" is standard input) through ``alias``.
+    """Index the rows of some files through ``alias``. Folders and patterns stand for files, "-" for standard input.
+
+    ``mapped`` gives fields other names; ``read_as`` is the format of all files, where their names don't tell.
 
     Raises InputError before anything is sent where a file can't be read, NotReady where there is no such alias, and
     ClusterError where the cluster takes nothing for as long as ``pace`` allows; what was under way then is in the
     dead-letter file too.
     """
-    check_readable(files)
+    inputs = resolve(files, read_as)
     target = writable(cluster, alias)
     with DeadLetters(dead_letter) as letters:
         stopped = threading.Event()
-        run = _Run(Reader(files, id_field=id_field), target, letters, report, clock, stopped)
-        run.begin(count_lines(files))
+        reader = Reader(inputs, id_field=id_field, mapped=mapped)
+        run = _Run(reader, target, letters, report, clock, stopped)
+        run.begin(count_rows(inputs))
         writer = BulkWriter(
             cluster,
             alias,

@@ -1,0 +1,183 @@
+"""Rows of tables as documents: CSV, TSV and Parquet. What is missing in a table is missing in the document."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import zip_longest
+from typing import Any
+from uuid import UUID
+
+from osform.errors import InputError, MissingExtra
+from osform.files.records import Found, Unusable, too_long
+from osform.files.streams import Line, Source
+
+_ROWS = 1_000
+"""Rows of a Parquet file in memory at a time."""
+
+
+def delimited(source: Source, name: str, limit: int, delimiter: str) -> Iterator[Found]:
+    """The rows of a CSV file, whose first one names the columns. Every value is a text; an empty one is missing.
+
+    A row's line is the one that it begins in. Raises InputError where the first row can't name columns.
+    """
+    lines = _Lines(source, limit)
+    csv.field_size_limit(limit + 2)
+    reader = csv.reader(lines, delimiter=delimiter)
+    columns: Sequence[str] | None = None
+    while True:
+        lines.begin()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            yield Found(lines.first, reason=f"not CSV: {error}", text=lines.text)
+            continue
+        if lines.cut is not None:
+            yield too_long(lines.cut, limit)
+        elif not cells:
+            continue
+        elif columns is None:
+            columns = _columns(cells, name)
+        else:
+            yield _row(columns, cells, lines.first)
+    if columns is None and lines.first:
+        raise InputError(f"{name}: there is no first row that names the columns")
+
+
+class _Lines:
+    """The lines of a file as text, and where the row began that csv is reading from them."""
+
+    def __init__(self, source: Source, limit: int) -> None:
+        self._lines = source.lines(limit)
+        self._number = 0
+        self.begin()
+
+    def begin(self) -> None:
+        self.first, self.text = self._number + 1, ""
+        self.cut: Line | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._number = line.number
+        if line.cut:
+            self.cut = line
+            return "\n"
+        text = line.content.decode("utf-8", "surrogateescape")
+        self.text = self.text or text[:1_000]
+        return text
+
+
+def _columns(cells: Sequence[str], name: str) -> Sequence[str]:
+    wrong = [each for each in cells if not each.strip() or cells.count(each) > 1]
+    if wrong:
+        raise InputError(
+            f"{name}:1: the first row must name the columns, each once; found {wrong[0]!r} among {len(cells)} cells",
+            hint="give the file a first row with names; a file with another delimiter: --read tsv",
+        )
+    return cells
+
+
+def _row(columns: Sequence[str], cells: Sequence[str], line: int) -> Found:
+    reason = ""
+    if len(cells) != len(columns):
+        reason = f"{len(cells)} cells, where the first row names {len(columns)} columns"
+    elif broken := _not_utf8(columns, cells):
+        reason = broken
+    if reason:
+        # An array, so that a replay without a repair does not take it for a document.
+        plain = [cell.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for cell in cells]
+        return Found(line, reason=reason, text=json.dumps(plain, ensure_ascii=False))
+    return Found(line, {key: cell for key, cell in zip_longest(columns, cells) if cell})
+
+
+def _not_utf8(columns: Sequence[str], cells: Sequence[str]) -> str:
+    for column, cell in zip(columns, cells, strict=True):
+        if not cell.isascii():
+            for letter in cell:
+                if "\udc80" <= letter <= "\udcff":
+                    return f"not UTF-8: byte 0x{ord(letter) - 0xDC00:02x} in the column {column!r}"
+    return ""
+
+
+class ParquetRows:
+    """The rows of a Parquet file; ``total`` is how many there are. Raises InputError for what is none."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ImportError as error:
+            raise MissingExtra("parquet", "reading Parquet", error) from error
+        self._name, self._wrong = name, (pyarrow.ArrowException, OSError)
+        try:
+            self._file = parquet.ParquetFile(name, buffer_size=1 << 20, pre_buffer=False)
+        except self._wrong as error:
+            raise InputError(f"{name}: no Parquet file that can be read: {error}") from error
+        self.total = int(self._file.metadata.num_rows)
+        self.read = 0
+
+    def __iter__(self) -> Iterator[Found]:
+        batches = self._file.iter_batches(batch_size=_ROWS, use_threads=False)
+        while True:
+            try:
+                batch = next(batches, None)
+            except self._wrong as error:
+                raise InputError(f"{self._name}: can't be read beyond row {self.read}: {error}") from error
+            if batch is None:
+                return
+            for row in batch.to_pylist(maps_as_pydicts="strict"):
+                self.read += 1
+                yield _document(row, self.read)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _document(row: Mapping[str, Any], number: int) -> Found:
+    try:
+        return Found(number, {key: _as_json(value) for key, value in row.items() if not _missing(value)})
+    except Unusable as error:
+        return Found(number, reason=str(error), text=repr(dict(row))[:1_000])
+
+
+def _missing(value: Any) -> bool:
+    """Whether a table has nothing there: null, and NaN, which is what pandas has for it."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _as_json(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            raise Unusable(f"{value} is no JSON number")
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {str(key): _as_json(inner) for key, inner in value.items() if not _missing(inner)}
+        case list() | tuple():
+            return [_as_json(inner) for inner in value]
+    for type, convert in _CONVERSIONS:
+        if isinstance(value, type):
+            return convert(value)
+    raise Unusable(f"a value of type {value.__class__.__name__}, which has no form in JSON")
+
+
+_CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
+    ((datetime, date, time), lambda value: value.isoformat()),
+    (timedelta, lambda value: value.total_seconds()),
+    (Decimal, lambda value: int(value) if value == value.to_integral_value() else float(value)),
+    (
+        (bytes, bytearray, memoryview),
+        lambda value: base64.b64encode(value).decode(),
+    ),  # as a field of type binary has it
+    (UUID, str),
+)

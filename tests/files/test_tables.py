@@ -1,0 +1,136 @@
+"""CSV, TSV and Parquet: every row a document, or a reason and a place."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from osform.core.rows import Rejected, Row
+from osform.errors import InputError
+from osform.files.documents import Reader, count_rows
+from osform.files.inputs import Input, Kind
+
+
+def read(path: Path, content: str | bytes, kind: Kind = "csv", **options: Any) -> list[Row | Rejected]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(Reader([Input(str(path), kind)], **options))
+
+
+def sources(rows: list[Row | Rejected]) -> list[Any]:
+    return [dict(row.source) if isinstance(row, Row) else row.reason for row in rows]
+
+
+def test_the_first_row_names_the_fields_and_an_empty_cell_is_missing(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a", 'id,text,price\nr1,"a ""red"" shoe, new",9.5\nr2,,\n\n')
+    assert sources(rows) == [{"id": "r1", "text": 'a "red" shoe, new', "price": "9.5"}, {"id": "r2"}]
+
+
+def test_a_cell_may_hold_a_line_break_and_places_are_those_of_the_file(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a", 'id,text\r\nr1,"two\r\nlines"\r\nr2,one\r\n')
+    assert [(row.place.line, row.source["text"]) for row in rows if isinstance(row, Row)] == [
+        (2, "two\r\nlines"),
+        (4, "one"),
+    ]
+
+
+def test_tabs_separate_where_the_file_is_tsv(tmp_path: Path) -> None:
+    assert sources(read(tmp_path / "a", "id\ttext\nr1\ta, b\n", "tsv")) == [{"id": "r1", "text": "a, b"}]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"r1,a,b\n", "3 cells, where the first row names 2 columns"),
+        (b"r1\n", "1 cells, where the first row names 2 columns"),
+        (b"r1,caf\xe9\n", "not UTF-8: byte 0xe9 in the column 'text'"),
+        (b'r1,"' + b"x" * 3_000 + b'"\n', "the line is longer than 2,000 bytes"),
+    ],
+)
+def test_a_row_that_is_none_is_rejected_and_the_next_one_is_read(tmp_path: Path, line: bytes, reason: str) -> None:
+    bad, good = read(tmp_path / "a", b"id,text\n" + line + b"r2,fine\n", limit=2_000)
+    assert isinstance(bad, Rejected)
+    assert (bad.reason, bad.place.line) == (reason, 2)
+    assert isinstance(good, Row)
+    assert (good.id, good.place.line) == ("r2", 3)
+
+
+@pytest.mark.parametrize("content", ["\n", "a,,b\n1,2,3\n", "a,b,a\n1,2,3\n"])
+def test_columns_need_names_each_one_of_its_own(tmp_path: Path, content: str) -> None:
+    with pytest.raises(InputError, match="first row"):
+        read(tmp_path / "a", content)
+
+
+def test_fields_get_the_names_that_they_are_to_have_before_anything_looks_at_them(tmp_path: Path) -> None:
+    (row,) = read(tmp_path / "a", "sku,descr,x\n7,a shoe,1\n", mapped={"descr": "text", "x": None}, id_field="sku")
+    assert isinstance(row, Row)
+    assert (row.id, row.source) == ("7", {"sku": "7", "text": "a shoe"})
+
+
+def test_two_fields_of_one_name_are_refused(tmp_path: Path) -> None:
+    assert sources(read(tmp_path / "a", "a,b\n1,2\n", mapped={"a": "b"})) == ["two fields would be called 'b'"]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Input:
+    parquet.write_table(pyarrow.Table.from_pylist(rows), path, row_group_size=2)
+    return Input(str(path), "parquet")
+
+
+def test_parquet_types_become_what_json_has(tmp_path: Path) -> None:
+    when = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
+    rows = [
+        {"n": 1, "f": 0.5, "t": "é", "when": when, "day": date(2025, 1, 2), "price": Decimal("9.90"), "raw": b"\0\1",
+         "tags": ["a", "b"], "inner": {"x": 1, "y": None}, "ok": True, "none": None},
+    ]  # fmt: skip
+    (found,) = sources(list(Reader([write(tmp_path / "a.parquet", rows)])))
+    assert found == {
+        "n": 1, "f": 0.5, "t": "é", "when": "2025-01-02T03:04:00+00:00", "day": "2025-01-02", "price": 9.9,
+        "raw": "AAE=", "tags": ["a", "b"], "inner": {"x": 1}, "ok": True,
+    }  # fmt: skip
+
+
+def test_parquet_has_nothing_where_pandas_says_nan_and_infinity_is_refused(tmp_path: Path) -> None:
+    each = write(tmp_path / "a.parquet", [{"n": 1, "f": float("nan")}, {"n": 2, "f": float("inf")}])
+    assert sources(list(Reader([each]))) == [{"n": 1}, "inf is no JSON number"]
+
+
+def test_parquet_rows_are_counted_and_numbered(tmp_path: Path) -> None:
+    each = write(tmp_path / "rows", [{"n": number} for number in range(5)])
+    assert [row.place.line for row in Reader([Input(each.path, "jsonl")])] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]  # known by its first bytes
+    assert count_rows([each]) == 5
+
+
+def test_what_is_no_parquet_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and nothing of the kind")
+    with pytest.raises(InputError, match="no Parquet file that can be read"):
+        list(Reader([Input(str(tmp_path / "a.parquet"), "parquet")]))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), st.text(st.characters(exclude_categories=["Cs"])), min_size=1)))
+def test_a_table_gives_the_same_ids_as_json_lines_do(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    full = [{key: value for key, value in row.items() if value} for row in rows]
+    full = [row for row in full if row]
+    lines, table = folder / "rows.jsonl", folder / "rows.parquet"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in full))
+    schema = pyarrow.schema([(name, pyarrow.string()) for name in "abc"])
+    parquet.write_table(pyarrow.Table.from_pylist(full, schema=schema), table)
+    inputs = Input(str(lines), "jsonl"), Input(str(table), "parquet")
+    one, other = ([row.id for row in Reader([each]) if isinstance(row, Row)] for each in inputs)
+    assert one == other
