@@ -50,7 +50,7 @@ test-fast: .venv/dev ## The tests that need neither a cluster nor torch
 
 .PHONY: soak
 soak: .venv/dev ## The long sweeps, and every live test on OpenSearch 2.19.6
-	@$(BIN)/pytest -m soak --timeout 7200
+	@$(BIN)/pytest -m soak --timeout 7200 -o log_cli=true -o log_cli_level=INFO -o log_format="%(message)s" --durations=40
 	@OSFORM_TEST_VERSION=2.19.6 $(BIN)/pytest -m live --timeout 7200 tests/live
 
 .PHONY: lint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 import requests
 
 from osform.flows import local_cluster
@@ -60,6 +61,7 @@ def test_settings_of_the_machine_are_in_force(live_url: str) -> None:
     assert {key: defaults[key] for key in MACHINE} == {key: str(value) for key, value in MACHINE.items()}
 
 
+@pytest.mark.soak
 def test_a_node_that_was_killed_is_brought_back_with_its_data(live_url: str, live_name: str) -> None:
     requests.put(f"{live_url}/kept/_doc/1?refresh=true", json={"text": "still here"}, timeout=30).raise_for_status()
     pid = next(node.pid for node in local_cluster.status(live_name).nodes if node.node.name == "data")
@@ -71,6 +73,7 @@ def test_a_node_that_was_killed_is_brought_back_with_its_data(live_url: str, liv
     assert document["_source"] == {"text": "still here"}
 
 
+@pytest.mark.soak
 def test_a_single_node_does_all_and_a_purge_leaves_nothing(live_name: str, live_port: int) -> None:
     name, asked = f"{live_name}-single", local_cluster.Asked(port=live_port + 2, single=True, heap="512m")
     status = local_cluster.up(name, asked)

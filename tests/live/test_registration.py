@@ -254,6 +254,7 @@ def test_a_group_name_that_is_taken_names_the_group_that_has_it(cluster: Cluster
         cluster.send(ml.register_group({"name": name}))
 
 
+@pytest.mark.soak
 def test_without_the_ml_node_the_answer_comes_quickly_and_names_it(
     cluster: Cluster, live_url: str, live_name: str, group: str, model: tiny.Tiny
 ) -> None:
@@ -270,6 +271,7 @@ def test_without_the_ml_node_the_answer_comes_quickly_and_names_it(
     assert probe(cluster, model_id, model.probes, least_cosine=0.9999)
 
 
+@pytest.mark.soak
 def test_an_ml_node_that_dies_in_the_middle_of_a_deployment_is_noticed(
     cluster: Cluster, live_url: str, live_name: str, group: str, tmp_path: Path
 ) -> None:

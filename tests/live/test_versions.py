@@ -47,6 +47,7 @@ def project(url: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return lay_out(tmp_path_factory.mktemp("stack"), url, model)
 
 
+@pytest.mark.soak
 def test_a_stack_goes_its_whole_way_on_another_release(project: Project, version: str) -> None:
     cluster = Cluster(project.url)
     assert cluster.send(Request("GET", "/"))["version"]["number"] == version
