@@ -1,0 +1,110 @@
+"""Which indices get a new physical index, by which number, and what stays for a rollback."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from osform.core.address import Address
+from osform.core.plan import Delete, Plan
+from osform.core.state import Entry, State
+from osform.core.values import concealed
+from osform.flows import owning
+from osform.flows.planning import make_plan
+from osform.flows.resolving import context_of, needs_of
+from osform.flows.survey import Survey
+from osform.kinds.base import Live
+from tests.flows.stacks import spec
+
+A, B, PIPELINE = Address("index", "a"), Address("index", "b"), Address("ingest_pipeline", "p")
+
+
+def bodies(model: str) -> dict[str, Any]:
+    """Two indices behind one pipeline that embeds with this model."""
+    field = {"type": "knn_vector", "dimension": 4, "method": {"name": "hnsw", "engine": "lucene"}}
+    mapping = {"properties": {"text": {"type": "text"}, "vector": field}}
+    index = {"settings": {"default_pipeline": "${ingest_pipeline/p.name}"}, "mappings": mapping}
+    embed = {"text_embedding": {"model_id": model, "field_map": {"text": "vector"}}}
+    return {"ingest_pipeline/p": {"processors": [embed]}, "index/a": index, "index/b": index}
+
+
+def survey(model: str, entries: list[Entry], documents: int = 5) -> Survey:
+    """What a look at a cluster would find that holds just what these entries recorded."""
+    stack = spec(bodies(model))
+    state = State({entry.address: entry for entry in entries})
+    live = {each.address: Live(each.recorded, each.ids, documents) for each in entries}
+    versions, named = owning.numbers(state)
+    found = Survey(stack, state, {}, live, context_of(stack, versions, named), needs=needs_of(stack))
+    for address in stack.resources:
+        found.learn(address, live.get(address))
+    return found
+
+
+def applied(model: str) -> list[Entry]:
+    """The ledger after an apply."""
+    first = survey(model, [])
+    ids = {A: {"index": "a-v1"}, B: {"index": "b-v1"}, PIPELINE: {"copies": "p-v1"}}
+    asked = {address: concealed(first.asked(address)) for address in ids}
+    return [Entry(each, "applied", asked[each], asked[each], ids[each], first.needs[each]) for each in ids]
+
+
+def planned(found: Survey) -> Plan:
+    return make_plan(found)
+
+
+def actions(plan: Plan) -> list[tuple[str, str]]:
+    return [(str(change.address), change.action) for change in plan.changes]
+
+
+def test_the_same_files_move_nothing() -> None:
+    assert planned(survey("m1", applied("m1"))).empty
+
+
+def test_another_model_moves_every_index_behind_its_pipeline_and_the_plain_name_changes_last() -> None:
+    found = survey("m2", applied("m1"))
+    assert actions(planned(found)) == [("index/a", "replace"), ("index/b", "replace"), ("ingest_pipeline/p", "update")]
+    assert {str(each): move.target for each, move in found.moves.items()} == {"index/a": "a-v2", "index/b": "b-v2"}
+    assert found.wanted(PIPELINE).ids["copies"] == "p-v2"
+    assert set(found.waits_for(PIPELINE)) == {A, B}
+
+
+def test_without_documents_nothing_is_copied() -> None:
+    found = survey("m2", applied("m1"), documents=0)
+    planned(found)
+    assert found.moves == {}
+    assert found.wanted(PIPELINE).ids["copies"] == "p-v1"
+
+
+def test_a_number_that_a_pipeline_of_the_index_has_a_copy_with_is_not_taken_again() -> None:
+    entries = [each if each.address != B else replace(each, ids={"index": "b-v3"}) for each in applied("m1")]
+    found = survey("m2", entries)
+    planned(found)
+    assert {str(each): move.target for each, move in found.moves.items()} == {"index/a": "a-v4", "index/b": "b-v4"}
+
+
+def test_what_is_being_filled_for_just_this_is_gone_on_with_and_anything_else_is_deleted() -> None:
+    begun = survey("m2", applied("m1"))
+    planned(begun)
+    target = Address("index", "a-v2")
+    filling = Entry(target, "applying", concealed(begun.asked(A)), ids={"index": "a-v2"}, role="next", of=A)
+    again = survey("m2", [*applied("m1"), filling])
+    assert [change for change in planned(again).changes if isinstance(change, Delete)] == []
+    assert again.moves[A].target == "a-v2"
+    other = survey("m3", [*applied("m1"), filling])
+    assert [str(each.address) for each in planned(other).changes if isinstance(each, Delete)] == ["index/a-v2"]
+    assert other.moves[A].target == "a-v3"
+
+
+def test_what_a_kept_index_uses_stays_as_long_as_the_index() -> None:
+    old = {"settings": {"index.default_pipeline": "p-v1"}}
+    entries = [
+        Entry(Address("index", "a-v1"), "applied", old, old, {"index": "a-v1"}, role="past", of=A, until="2030"),
+        Entry(Address("ingest_pipeline", "p-v1"), "applied", {}, {"model_id": "m1"}, role="past", of=A),
+        Entry(Address("model", "gone"), "applied", {}, {"model_group_id": "g1"}, {"model_id": "m1"}),
+        Entry(Address("model_group", "gone"), "applied", {}, {}, {"model_group_id": "g1"}),
+        Entry(Address("model", "other"), "applied", {}, {}, {"model_id": "m9"}),
+    ]
+    state = State({entry.address: entry for entry in entries})
+    kept = {str(each) for each in owning.retained(state, [], {}, "2029")}
+    assert kept == {"index/a-v1", "ingest_pipeline/p-v1", "model/gone", "model_group/gone"}
+    assert owning.retained(state, [], {}, "2031") == frozenset()
