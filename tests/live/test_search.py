@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from osform.cluster.client import Cluster
-from osform.cluster.queries import Mode
+from osform.core.checks import Mode
 from osform.core.request import Request
 from osform.errors import InputError, NotReady
 from osform.flows.ingesting import Pace, ingest

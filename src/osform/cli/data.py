@@ -17,7 +17,8 @@ from osform.core.rows import value_at
 from osform.errors import InputError
 
 if TYPE_CHECKING:
-    from osform.cluster.queries import Hit, Mode
+    from osform.cluster.queries import Hit
+    from osform.core.checks import Mode
     from osform.files.inputs import Kind
     from osform.flows.ingesting import Ingested
     from osform.flows.searching import Searched

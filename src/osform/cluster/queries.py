@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.bulk import model_is_away
 from osform.cluster.client import Cluster
+from osform.cluster.retry import Patience, persist
 from osform.cluster.targets import Embedding, Target
+from osform.core.checks import Mode
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
-
-Mode = Literal["lexical", "semantic", "hybrid"]
-MODES: tuple[Mode, ...] = ("lexical", "semantic", "hybrid")
 
 CANDIDATES = 100
 """Neighbours looked for on each shard at least: Lucene's HNSW search is only as wide as ``k``, and misses more."""
@@ -95,43 +94,60 @@ def words_of(target: Target, field: str | None) -> tuple[str, ...]:
     return fields
 
 
-def lexical(fields: Sequence[str], text: str) -> dict[str, Any]:
-    """Documents that share words with the text."""
+Filter = Mapping[str, Any]
+
+
+def lexical(fields: Sequence[str], text: str, only: Filter | None = None) -> dict[str, Any]:
+    """Documents that share words with the text, of those that the query ``only`` lets through."""
+    query: dict[str, Any] = {"multi_match": {"query": text, "fields": list(fields)}}
     if len(fields) == 1:
-        return {"match": {fields[0]: {"query": text}}}
-    return {"multi_match": {"query": text, "fields": list(fields)}}
+        query = {"match": {fields[0]: {"query": text}}}
+    return query if only is None else {"bool": {"must": [query], "filter": [only]}}
 
 
-def semantic(embedding: Embedding, text: str, size: int) -> dict[str, Any]:
+def semantic(embedding: Embedding, text: str, size: int, only: Filter | None = None) -> dict[str, Any]:
     """Documents whose vectors are nearest to the text's; the model on the cluster makes that one too."""
     asked = {"query_text": text, "model_id": embedding.model_id, "k": max(size, CANDIDATES)}
-    return {"neural": {embedding.vector: asked}}
+    return {"neural": {embedding.vector: asked if only is None else asked | {"filter": only}}}
 
 
 def search_request(
-    target: Target, text: str, mode: Mode, *, field: str | None, size: int, pipeline: str | None
+    target: Target,
+    text: str,
+    mode: Mode,
+    *,
+    field: str | None,
+    size: int,
+    pipeline: str | None,
+    only: Filter | None = None,
 ) -> Request:
-    """The search for ``text``, without vectors in the answer. Raises InputError where the mode or field can't be."""
+    """The search for ``text`` among the documents that the query ``only`` lets through, without vectors in the answer.
+
+    Raises InputError where the mode or field can't be.
+    """
     query: dict[str, Any]
     body: dict[str, Any] = {"size": size, "_source": {"excludes": list(target.vector_fields)}}
     pipeline = pipeline or target.search_pipeline
     if mode == "lexical":
-        query = lexical(words_of(target, field), text)
+        query = lexical(words_of(target, field), text, only)
     else:
         embedding = embedding_of(target, field)
-        query = semantic(embedding, text, size)
+        query = semantic(embedding, text, size, only)
         if mode == "hybrid":
-            query = {"hybrid": {"queries": [lexical(words_of(target, embedding.text), text), query]}}
+            query = {"hybrid": {"queries": [lexical(words_of(target, embedding.text), text, only), query]}}
             if pipeline is None:
                 body["search_pipeline"] = NORMALIZATION
     params = {"search_pipeline": pipeline} if pipeline else {}
     return Request("POST", f"/{quote(target.name, safe='')}/_search", {"query": query, **body}, params)
 
 
-def run(cluster: Cluster, request: Request) -> Found:
-    """Send a search. Raises NotReady where the model or a plugin that it needs is not at work."""
+def run(cluster: Cluster, request: Request, patience: Patience | None = None) -> Found:
+    """Send a search, with ``patience`` again where it fails in passing.
+
+    Raises NotReady where the model or a plugin that it needs is not at work.
+    """
     try:
-        answer = cluster.send(request)
+        answer = cluster.send(request) if patience is None else persist(cluster, request, patience)
     except RequestFailed as error:
         if model_is_away(error.reason):
             raise NotReady(

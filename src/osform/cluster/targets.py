@@ -10,6 +10,7 @@ from urllib.parse import quote
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
+from osform.kinds import field_maps
 
 
 @dataclass(frozen=True)
@@ -101,24 +102,10 @@ def _embeddings(cluster: Cluster, pipelines: list[str], vectors: tuple[str, ...]
             raise
         return ()
     found = {
-        Embedding(text, _as_mapped(text, vector, vectors), str(processor.get("model_id", "")))
+        Embedding(text, field_maps.as_mapped(text, vector, vectors), str(processor.get("model_id", "")))
         for body in bodies.values()
         for each in body.get("processors", [])
         if (processor := each.get("text_embedding"))
-        for text, vector in _pairs(processor.get("field_map", {}))
+        for text, vector in field_maps.pairs(processor.get("field_map", {}))
     }
     return tuple(sorted(found, key=lambda one: (one.vector, one.text, one.model_id)))
-
-
-def _pairs(field_map: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for text, target in field_map.items():
-        if isinstance(target, dict):
-            yield from _pairs(target, f"{prefix}{text}.")
-        elif isinstance(target, str):
-            yield prefix + text, prefix + target
-
-
-def _as_mapped(text: str, vector: str, vectors: tuple[str, ...]) -> str:
-    """The vector field as the mapping has it: in ``{"a.b": "c"}`` the processor puts ``c`` beside ``b``."""
-    beside = ".".join([*text.split(".")[:-1], vector])
-    return beside if vector not in vectors and beside in vectors else vector

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from osform.cluster.client import Cluster
 from osform.cluster.guard import refuse_mixing
-from osform.cluster.queries import Found, Mode, default_mode, run, search_request
+from osform.cluster.queries import Found, default_mode, run, search_request
 from osform.cluster.targets import Target, describe
+from osform.core.checks import Mode
 from osform.errors import InputError
 
 
