@@ -25,6 +25,8 @@ def schema_of(path: Path, root: Path) -> str | None:
             return "stack"
         case ("provision", "environments", _):
             return "environment"
+        case ("provision", "checks", _):
+            return "checks"
         case ("provision", kind, _) if kind in KINDS:
             return kind
         case ("models", _, "model.yaml"):
@@ -82,6 +84,7 @@ def test_a_resource_with_every_key_of_its_kind_is_good_for_its_schema(case: Any)
         ("bad_moved", "provision/stack.yaml"),
         ("bad_stack_name", "provision/stack.yaml"),
         ("broken_model_folder", "models/tiny/model.yaml"),
+        ("checks_with_mistakes", "provision/checks/images.yaml"),
         ("key_beside_template", "provision/ingest_pipeline/describe.yaml"),
         ("key_under_osform", "provision/index/images.yaml"),
         ("many_at_once", "provision/model/minilm.yaml"),
@@ -102,6 +105,12 @@ def test_a_mistake_that_one_file_shows_is_one_for_its_schema(case: str, file: st
 def test_a_body_without_what_its_kind_needs_is_refused_unless_a_template_makes_it() -> None:
     assert not _valid("ingest_pipeline", {"description": "d"})
     assert _valid("ingest_pipeline", {"osform": {"template": "t.j2", "values": {"a": 1}}})
+
+
+def test_a_variable_may_stand_for_any_value_of_a_check_and_nothing_else_may() -> None:
+    assert _valid("checks", {"queries": "${var.all}", "thresholds": {"p95_ms": "${var.slow}"}})
+    assert not _valid("checks", {"queries": [{"query": "q", "expect": ["a"]}], "thresholds": {"p95_ms": "slow"}})
+    assert not _valid("checks", {"queries": [{"query": "q", "within": None}]})
 
 
 def test_a_reference_may_stand_for_a_number_and_only_a_variable_for_a_list() -> None:

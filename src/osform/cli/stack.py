@@ -64,10 +64,17 @@ def validate(provision: Path, environment: str | None, variables: tuple[str, ...
     stack = loaded(provision, environment, variables)
     spec = stack.spec
     if format == "json":
-        result = {"stack": spec.name, "environment": spec.environment, "resources": sorted(map(str, spec.resources))}
+        result = {
+            "stack": spec.name,
+            "environment": spec.environment,
+            "resources": sorted(map(str, spec.resources)),
+            "checks": sorted(spec.checks),
+        }
         click.echo(json.dumps(result, indent=2))
     else:
-        click.echo(f"{spec.name} ({spec.environment}): {len(spec.resources)} resources, no mistake found")
+        many = f"checks of {len(spec.checks)} {'index' if len(spec.checks) == 1 else 'indices'}, "
+        found = f"{len(spec.resources)} resources, {many if spec.checks else ''}no mistake found"
+        click.echo(f"{spec.name} ({spec.environment}): {found}")
 
 
 @click.command()

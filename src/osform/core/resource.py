@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from osform.core.address import Address
+from osform.core.checks import Checks
 from osform.core.document import Document, Path
 from osform.core.models import PackagedModel
 from osform.errors import Place, Problem
@@ -44,7 +45,7 @@ class StackSpec:
     """Everything that the folders say for one environment, checked as far as files can be.
 
     ``unreadable`` are models whose files have mistakes, which have been reported. ``retention`` is how long a physical
-    index that was replaced is kept, so that a rollback finds it.
+    index that was replaced is kept, so that a rollback finds it. ``checks`` are what indices must find, by index.
     """
 
     name: str
@@ -57,6 +58,7 @@ class StackSpec:
     commit: str | None = None
     unreadable: frozenset[str] = frozenset()
     retention: timedelta = timedelta(days=7)
+    checks: Mapping[str, Checks] = field(default_factory=dict)
 
 
 def in_order(needs: Mapping[Address, Iterable[Address]]) -> tuple[Address, ...]:

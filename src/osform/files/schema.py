@@ -37,7 +37,8 @@ def _problem(document: Document, detail: dict[str, Any], model: type[BaseModel])
         case "expected":
             return document.problem(path, f"{_shown(detail['input'])}, {detail['msg']}", "write another one")
         case "literal_error":
-            return document.problem(path, f"{_shown(detail['input'])}, expected {detail['ctx']['expected']}")
+            message = f"{_shown(detail['input'])}, expected {detail['ctx']['expected']}"
+            return document.problem(path, message, "write one of these")
         case _:
             return document.problem(path, f"{_shown(detail['input'])}: {detail['msg'].lower()}")
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from osform.core.models import FORMATS, PRECISIONS
+from osform.files.checks import ChecksFile
 from osform.files.models import ModelFile
 from osform.files.stack import Options, StackFile
 from osform.kinds import KINDS, Kind, checks
@@ -30,7 +31,7 @@ _REFERENCE: Schema = {
 _VARIABLE: Schema = {
     "type": "string",
     "pattern": r"^\$\{var\.[^}]+\}$",
-    "description": "A variable whose value is a mapping or a list: ${var.NAME}.",
+    "description": "A variable of the stack, whatever its value is: ${var.NAME}.",
 }
 _PROCESSORS: Schema = {
     "type": "array",
@@ -128,11 +129,34 @@ _MODEL = {
     "space_type": "How vectors are compared.",
     "projection": "Fewer dimensions: a Dense layer, fitted once and kept in projection.safetensors.",
 }
+_CHECKS = {
+    "mode": "By words, by meaning or both, where questions don't say. By default what the index has.",
+    "field": "The text or vector field to search where questions don't say.",
+    "thresholds": "How good the answers must be at least, and how slow at most.",
+    "worse_by": "How far a new index may lie behind the one that it replaces.",
+    "queries": "The questions, and the documents that answer them.",
+}
+_QUERY = {
+    "query": "The question.",
+    "expect": "Ids of documents that must be among the first hits.",
+    "within": "Among how many first hits; 10 by default.",
+    "judged": "Grades by document id: 0 is no answer, more is better.",
+    "mode": "lexical, semantic or hybrid.",
+    "field": "The text or vector field to search.",
+    "filter": "A query that a document must match as well, e.g. {term: {colour: red}}.",
+}
+_LIMITS = {
+    "ndcg_at_10": "nDCG of the first 10 hits, 0 to 1.",
+    "recall_at_10": "The share of the documents that answer which is among the first 10 hits.",
+    "success": "The share of queries with expect that are answered as expected; 1 by default.",
+    "median_ms": "The median of what searches take on the server, in milliseconds.",
+    "p95_ms": "What 95 of 100 searches take at most, in milliseconds.",
+}
 
 
 def names() -> tuple[str, ...]:
-    """The schemas that there are: of the three files beside resources, then of every kind."""
-    return ("stack", "environment", "packaged_model", *KINDS)
+    """The schemas that there are: of the files beside resources, then of every kind."""
+    return ("stack", "environment", "checks", "packaged_model", *KINDS)
 
 
 def schema(name: str) -> Schema:
@@ -142,6 +166,8 @@ def schema(name: str) -> Schema:
             return _stack()
         case "environment":
             return _environment()
+        case "checks":
+            return _checks()
         case "packaged_model":
             return _headed(_described(ModelFile.model_json_schema(), _MODEL), "models/NAME/model.yaml", "A model.")
         case _:
@@ -175,6 +201,24 @@ def _environment() -> Schema:
     body = {"type": "object", "propertyNames": {"pattern": _NAME}, "additionalProperties": True}
     title = "provision/environments/NAME.yaml"
     return _headed(body, title, "Values of the stack's variables in one environment; stack.yaml declares them.")
+
+
+def _checks() -> Schema:
+    body = ChecksFile.model_json_schema()
+    inner = {"QueryEntry": _QUERY, "Limits": _LIMITS}
+    defs = {name: _open(_described(body["$defs"][name], words)) for name, words in inner.items()}
+    body = _open(_described(body, _CHECKS)) | {"$defs": {**defs, "variable": _VARIABLE}}
+    return _headed(body, "provision/checks/INDEX.yaml", "What an index must find, and how fast: osform evaluate.")
+
+
+def _open(body: Schema) -> Schema:
+    """The schema of an object with a variable in place of any of its values, and nothing in place of none of them."""
+    properties = {}
+    for key, value in body["properties"].items():
+        kept = {part: inner for part, inner in value.items() if part not in ("default", "description", "anyOf")}
+        taken = [each for each in value.get("anyOf", [kept]) if each.get("type") != "null"]
+        properties[key] = {"anyOf": [*taken, {"$ref": "#/$defs/variable"}], "description": value["description"]}
+    return {part: inner for part, inner in body.items() if part != "title"} | {"properties": properties}
 
 
 def _kind(name: str, kind: Kind) -> Schema:

@@ -13,11 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from osform.core.address import Address
+from osform.core.checks import Checks
 from osform.core.document import Document
 from osform.core.refs import VarRef, escaped, parse
 from osform.core.resource import Resource, StackSpec
 from osform.errors import Place, Problem, SpecError
 from osform.files import yaml
+from osform.files.checks import read_checks
 from osform.files.git import head
 from osform.files.models import load_models
 from osform.files.referring import Known, mistakes
@@ -178,6 +180,14 @@ class _Reader:
                 files |= self._files_of(folder)
         return files
 
+    def checks(self) -> dict[str, Checks]:
+        """What the indices must find, by index; the other files have been listed by then."""
+        folder = self.provision / "checks"
+        files = [path for _, path in self._files_of(folder)] if folder.is_dir() else []
+        found, problems = read_checks(files, self._known)
+        self.problems += problems
+        return found
+
     def _listed(self, folder: Path) -> list[Path]:
         try:
             return sorted(each for each in folder.iterdir() if each.name[0] != "." and each.name != "README.md")
@@ -191,7 +201,7 @@ class _Reader:
     def _files_of(self, folder: Path) -> Iterator[tuple[Address, Path]]:
         for path in self._listed(folder):
             address = Address(folder.name, path.stem)
-            if path.suffix in (".yaml", ".yml"):
+            if path.suffix in (".yaml", ".yml") and folder.name in KINDS:
                 self.there.add(address)
             if path.suffix == ".yml":
                 twin = path.with_suffix(".yaml").name
@@ -309,6 +319,7 @@ def read_stack(
     models = load_models(root / "models")
     reader.problems += models.problems
     read = {address: reader.resource(address, path) for address, path in files.items()}
+    checks = reader.checks()
     spec = StackSpec(
         stack.name,
         DEFAULT if environment is None else environment,
@@ -320,6 +331,7 @@ def read_stack(
         head(root, provision.name or ".", "templates", "models"),
         frozenset({each.name for each in _folders(root / "models")} - models.by_name.keys()),
         timedelta(**{_UNITS[stack.retention[-1]]: int(stack.retention[:-1])}),
+        checks,
     )
     return spec, tuple(reader.problems)
 

@@ -11,7 +11,7 @@ from osform.core.refs import EnvRef, OutputRef, references
 from osform.core.resource import Resource, StackSpec, in_order
 from osform.errors import Problem, SpecError
 from osform.flows.resolving import Resolver, context_of, needs_of
-from osform.kinds import KINDS, consistency
+from osform.kinds import KINDS, asking, consistency
 from osform.kinds.base import Context, Finding
 
 
@@ -38,6 +38,10 @@ def check(
             known[address] = KINDS[address.kind].known(address.name, body, context)
             bodies[address] = body
     problems += [_problem(spec.resources[address], finding) for address, finding in consistency.check(bodies, known)]
+    for checks in spec.checks.values():
+        problems += [
+            checks.document.problem(each.path, each.message, each.hint) for each in asking.check(checks, bodies)
+        ]
     if problems:
         raise SpecError(problems)
     return bodies
