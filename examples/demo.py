@@ -57,6 +57,8 @@ def main() -> None:
     run("osform", "search", "stdlib", "run a program and read what it printed", "--mode", "semantic", "--size", "5")
     say("Words and meaning together, each counted as provision/search_pipeline/hybrid.yaml says")
     run("osform", "search", "images", "a quiet place by the water", "--mode", "hybrid", "--size", "3")
+    say("What the photos must find is in provision/checks/images.yaml; so much of it they do")
+    run("osform", "evaluate", "images")
     say(f"Done in {time.monotonic() - started:.0f} s. Now edit a file in provision/ or templates/ and run: osform plan")
     print("  the cluster stays up: osform cluster status, osform cluster down; make demo-clean takes it all away")
 

@@ -15,6 +15,7 @@
     │   ├── PredictionMismatch  a deployed model answers otherwise than its export did
     │   ├── DocumentsRefused    a new index does not take documents of the old one
     │   └── VectorsAstray       vectors in an index are missing, or were made by another model
+    ├── NotAccepted             an index answers its checks worse than asked; carries the numbers
     ├── PlanRefused             the plan can't or mustn't be carried out
     ├── ApplyFailed             some changes were not made; says which
     ├── LocalClusterError       the OpenSearch on this machine
@@ -153,6 +154,10 @@ class DocumentsRefused(ClusterError):
 
 class VectorsAstray(ClusterError):
     """Documents of an index have no vector, or one that their text and the model don't give."""
+
+
+class NotAccepted(OsformError):
+    """An index answers the searches of its checks worse than asked. The message has the numbers and the questions."""
 
 
 class PlanRefused(OsformError):

@@ -31,6 +31,7 @@ COMMANDS = {
     "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
     "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),
     "search": ("osform.cli.data:search", "Search an alias: lexical, semantic or hybrid."),
+    "evaluate": ("osform.cli.evaluate:evaluate", "Whether indices find what their checks expect."),
     "cluster": ("osform.cli.cluster:cluster", "A real OpenSearch on this machine, no Docker."),
 }
 
