@@ -10,7 +10,7 @@ from urllib.parse import quote
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
-from osform.kinds import field_maps
+from osform.kinds.vectors import as_mapped, pairs
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ def _embeddings(cluster: Cluster, pipelines: list[str], vectors: tuple[str, ...]
             raise
         return ()
     found = {
-        Embedding(text, field_maps.as_mapped(text, vector, vectors), str(processor.get("model_id", "")))
+        Embedding(text, as_mapped(text, vector, vectors), str(processor.get("model_id", "")))
         for body in bodies.values()
         for each in body.get("processors", [])
         if (processor := each.get("text_embedding"))
-        for text, vector in field_maps.pairs(processor.get("field_map", {}))
+        for text, vector in pairs(processor.get("field_map"))
     }
     return tuple(sorted(found, key=lambda one: (one.vector, one.text, one.model_id)))

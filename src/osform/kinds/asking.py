@@ -8,9 +8,10 @@ from typing import Any
 
 from osform.core.address import Address
 from osform.core.checks import Checks, Query
-from osform.kinds import checks, field_maps
+from osform.kinds import checks
 from osform.kinds.base import Body, Finding
 from osform.kinds.settings import flat
+from osform.kinds.vectors import as_mapped, pairs
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,8 @@ def _embedded(
     processors = body.get("processors", []) if body is not None else None
     if not isinstance(processors, list):
         return None
-    maps = [each["text_embedding"].get("field_map") for each in processors if _embeds(each)]
-    found = {pair for field_map in maps if isinstance(field_map, dict) for pair in field_maps.pairs(field_map)}
-    return tuple(sorted((text, field_maps.as_mapped(text, vector, vectors)) for text, vector in found))
+    found = {pair for each in processors if _embeds(each) for pair in pairs(each["text_embedding"].get("field_map"))}
+    return tuple(sorted((text, as_mapped(text, vector, vectors)) for text, vector in found))
 
 
 def _embeds(processor: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,12 @@ def pairs(field_map: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from pairs(target, f"{prefix}{source}.")
         elif isinstance(target, str):
             yield f"{prefix}{source}", f"{prefix}{target}"
+
+
+def as_mapped(text: str, vector: str, vectors: Collection[str]) -> str:
+    """The vector field as the mapping has it: in ``{"a.b": "c"}`` the processor puts ``c`` beside ``b``."""
+    beside = ".".join([*text.split(".")[:-1], vector])
+    return beside if vector not in vectors and beside in vectors else vector
 
 
 def marks(pipeline: Body, bodies: Mapping[Address, Body], known: Mapping[Address, Mapping[str, Any]]) -> dict[str, Any]:
