@@ -14,7 +14,7 @@ from osform.core.checks import Checks, Query
 from osform.core.document import Document
 from osform.core.events import Advanced, Event, Note
 from osform.core.resource import StackSpec
-from osform.errors import InputError, NotAccepted, NotReady
+from osform.errors import InputError, NotAccepted, NotReady, VectorsAstray
 from osform.flows.evaluating import MEASURED, Side, accept, evaluate, evaluate_all, side_by_side
 from tests.proxy import Answer, Call, Proxy
 
@@ -29,19 +29,24 @@ MAPPING = {"properties": {"title": {"type": "text"}, "v": {"type": "knn_vector"}
 class Indices:
     """Stands for an OpenSearch with some indices: what each finds for a question, best first.
 
-    An index whose name is in ``plain`` has no vectors; one in ``away`` has a model that no node serves. Each search is
-    in ``asked``, the number of refreshed indices in ``refreshed``.
+    An index whose name is in ``plain`` has no vectors; one in ``away`` has a model that no node serves, one in
+    ``astray`` vectors of another model than its pipeline's. ``busy`` searches are turned away at first, and ``past`` is
+    what the ledger knows of indices that were replaced. Each search is in ``asked``.
     """
 
     found: dict[str, Mapping[str, str]]
     plain: set[str] = field(default_factory=set)
     away: set[str] = field(default_factory=set)
+    astray: set[str] = field(default_factory=set)
+    past: list[str] = field(default_factory=list)
     busy: int = 0
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     refreshed: list[str] = field(default_factory=list)
 
     def __call__(self, call: Call) -> Answer:
         name = call.path.strip("/").split("/")[0]
+        if name == "osform-ledger":
+            return Answer(200, {"hits": {"hits": [{"_source": _past(index)} for index in self.past]}})
         if call.path.endswith("/_refresh"):
             self.refreshed.append(name)
             return Answer(200, {})
@@ -59,10 +64,13 @@ class Indices:
         if name in self.plain:
             return Answer(200, {physical: {"aliases": {}, "settings": {}, "mappings": {"properties": {}}}})
         settings = {"index.default_pipeline": f"p-{physical}"}
-        return Answer(200, {physical: {"aliases": {"pics": {}}, "settings": settings, "mappings": MAPPING}})
+        made = {"_meta": {"osform": {"vectors": {"v": {"from": "title", "model": "id another"}}}}}
+        mapping = MAPPING | (made if name in self.astray else {})
+        return Answer(200, {physical: {"aliases": {"pics": {}}, "settings": settings, "mappings": mapping}})
 
     def search(self, name: str, query: Any) -> Answer:
-        (asked,) = query["neural"].values()
+        words = [each["query"] for each in query.get("match", {}).values()]
+        (asked,) = query["neural"].values() if not words else [{"query_text": words[0], "model_id": ""}]
         self.asked.append((name, asked["query_text"], asked["model_id"]))
         if self.busy:
             self.busy -= 1
@@ -71,6 +79,14 @@ class Indices:
             return Answer(400, {"error": {"type": "illegal_argument_exception", "reason": "Model not ready yet."}})
         ids = self.found["pics-v1" if name == "pics" else name][asked["query_text"]]
         return Answer(200, {"took": 7, "hits": {"hits": [{"_id": id, "_score": 1.0} for id in ids]}})
+
+
+def _past(index: str) -> dict[str, Any]:
+    """The ledger's entry of an index that was replaced."""
+    owner = {"type": "entry", "stack": "s", "environment": "default", "kind": "index", "name": index}
+    role = {"status": "applied", "role": "past", "of": "index/pics", "until": index, "ids": {"index": index}}
+    nothing = {"asked": {}, "recorded": {}, "needs": [], "protect": False, "applied_by": "", "applied_at": ""}
+    return owner | role | nothing
 
 
 GOOD: Mapping[str, str] = {"cats": "ab", "dogs": "da"}
@@ -162,7 +178,7 @@ def test_without_checks_every_index_is_accepted_and_nothing_is_asked(server: tup
     assert (done.verdict, indices.asked, indices.refreshed) == (None, [], [])
 
 
-@pytest.mark.parametrize("trouble", ["plain", "away"])
+@pytest.mark.parametrize("trouble", ["plain", "away", "astray"])
 def test_what_the_old_index_can_not_answer_stops_no_new_one(server: tuple[Indices, Cluster], trouble: str) -> None:
     indices, cluster = server
     getattr(indices, trouble).add("pics-v1")
@@ -175,6 +191,15 @@ def test_what_the_old_index_can_not_answer_stops_no_new_one(server: tuple[Indice
 
 def _semantic(query: Query) -> Query:
     return Query(query.text, query.grades, query.within, "semantic", path=query.path)
+
+
+def test_vectors_of_another_model_than_the_pipeline_s_fail_the_new_index(server: tuple[Indices, Cluster]) -> None:
+    indices, cluster = server
+    indices.astray.add("pics-v2")
+    with pytest.raises(VectorsAstray, match="were made by the model id another"):
+        taken(cluster)
+    words = Checks("pics", (Query("cats", {"a": 1}, 1, "lexical", path=("queries", 0)),), {}, {}, DOCUMENT)
+    assert evaluate(cluster, words, "pics-v2").values["success"] == 1.0
 
 
 def test_a_model_that_is_away_fails_the_new_index_with_what_to_do(server: tuple[Indices, Cluster]) -> None:
@@ -197,6 +222,17 @@ def test_a_stack_s_checks_are_run_on_what_serves_now(server: tuple[Indices, Clus
     (verdict,) = evaluate_all(cluster, spec(), ["pics"], against="pics-v2")
     assert verdict.old is not None
     assert verdict.old.index == "pics-v2"
+
+
+def test_the_index_that_was_replaced_last_is_what_a_stack_s_is_compared_with(server: tuple[Indices, Cluster]) -> None:
+    indices, cluster = server
+    indices.found["pics-v0"] = BAD
+    indices.past = ["pics-v0", "pics-v9"]
+    assert [each.old for each in evaluate_all(cluster, spec())] == [None]
+    indices.past = ["pics-v0"]
+    (verdict,) = evaluate_all(cluster, spec())
+    assert verdict.old is not None
+    assert (verdict.old.index, verdict.new.index) == ("pics-v0", "pics-v1")
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from osform.cluster.client import Cluster
+from osform.cluster.guard import refuse_mixing
+from osform.cluster.ledger import Ledger
 from osform.cluster.queries import Found, default_mode, run, search_request
-from osform.cluster.retry import Patience, persist
+from osform.cluster.retry import Patience, persist, persist_if_there
 from osform.cluster.targets import Target, describe
 from osform.core.checks import Checks, Mode, Query
 from osform.core.events import Advanced, Begun, Ended, Note, Report, silent
 from osform.core.request import Request
 from osform.core.resource import StackSpec
 from osform.core.verdicts import Answer, Evaluation, Verdict, compared
-from osform.errors import InputError, NotAccepted, NotReady, OsformError, RequestFailed
+from osform.errors import InputError, NotAccepted, NotReady, OsformError, RequestFailed, VectorsAstray
 from osform.flows.verdict_words import summary, told
 from osform.kinds.checks import nearest
 
@@ -56,8 +58,8 @@ def evaluate_all(
 ) -> list[Verdict]:
     """Run the checks of some indices of a stack, by default of all that have any, on what serves now.
 
-    ``against`` is an index to compare one with. Raises InputError for an index without checks, and what ``evaluate``
-    raises.
+    Each is compared with the physical index that it replaced, while that is kept; or one with the index ``against``.
+    Raises InputError for an index without checks, and what ``evaluate`` raises.
     """
     for name in names:
         if name not in spec.checks:
@@ -68,12 +70,25 @@ def evaluate_all(
         raise InputError("no index of this stack has checks", hint="write provision/checks/<index>.yaml")
     if against is not None and len(chosen) > 1:
         raise InputError("--against compares one index with another", hint="say which: osform evaluate INDEX --against")
+    kept = {chosen[0].index: against} if against is not None else replaced(cluster, spec)
     verdicts = []
     for checks in chosen:
-        before = [Side(against, lenient=True)] if against is not None else []
+        before = [Side(kept[checks.index], lenient=True)] if checks.index in kept else []
         *answered, now = side_by_side(cluster, checks, [*before, Side(checks.index)], report=report)
         verdicts.append(compared(checks, now, answered[0] if answered else None))
     return verdicts
+
+
+def replaced(cluster: Cluster, spec: StackSpec) -> dict[str, str]:
+    """The physical index that each index of the stack replaced last, where it is kept and still there."""
+    entries = Ledger(cluster, spec.name, spec.environment).read().entries.values()
+    pasts = [each for each in entries if each.role == "past" and "index" in each.ids]
+    latest = {each.of.name: each.ids["index"] for each in sorted(pasts, key=lambda each: each.until) if each.of}
+    return {name: index for name, index in latest.items() if _is_there(cluster, index)}
+
+
+def _is_there(cluster: Cluster, index: str) -> bool:
+    return bool(persist_if_there(cluster, Request("HEAD", f"/{quote(index)}"), Patience.of(_PATIENCE)))
 
 
 def evaluate(
@@ -87,7 +102,8 @@ def evaluate(
 ) -> Evaluation:
     """Ask one index, by its physical name or its alias, every question of its checks. Reads only.
 
-    Raises NotReady where the index is missing or its model is not deployed, RequestFailed, Unreachable.
+    Raises NotReady where the index is missing or its model is not deployed, VectorsAstray where another model made its
+    vectors, RequestFailed, Unreachable.
     """
     (evaluation,) = side_by_side(cluster, checks, [Side(name, models or {})], report=report, patience=patience)
     return evaluation
@@ -102,7 +118,7 @@ def side_by_side(
     patience: Callable[[], Patience] = lambda: Patience.of(_PATIENCE),
 ) -> list[Evaluation]:
     """Ask several indices the same, in turn, so that whatever else the cluster does slows all of them alike."""
-    asked = [_Index(cluster, side, _target(cluster, side), patience) for side in sides]
+    asked = [_known(cluster, side, checks, patience) for side in sides]
     rounds = 1 + math.ceil(MEASURED / len(checks.queries))
     answers: list[list[Answer]] = [[Answer(query) for query in checks.queries] for _ in sides]
     task, total = f"searching {' and '.join(side.name for side in sides)}", rounds * len(checks.queries) * len(sides)
@@ -157,10 +173,14 @@ class _Index:
     side: Side
     target: Target
     patience: Callable[[], Patience]
+    astray: str = ""
+    """Why its vectors can't be compared with a question's, where that is so."""
 
     def first(self, query: Query) -> Answer:
         """What a question finds; its time is that of a cold start, and not kept."""
         mode: Mode = query.mode or default_mode(self.target, None)
+        if self.astray and mode != "lexical":
+            return Answer(query, mode=mode, refused=self.astray)
         try:
             found = self._search(query, mode)
         except InputError as error:
@@ -190,12 +210,20 @@ class _Index:
         return run(self.cluster, request, self.patience())
 
 
-def _target(cluster: Cluster, side: Side) -> Target:
-    target = describe(cluster, side.name)
-    embeddings = tuple(
-        replace(each, model_id=side.models.get(each.vector, each.model_id)) for each in target.embeddings
-    )
-    return replace(target, embeddings=embeddings)
+def _known(cluster: Cluster, side: Side, checks: Checks, patience: Callable[[], Patience]) -> _Index:
+    described = describe(cluster, side.name)
+    models = {each: side.models.get(each.vector, each.model_id) for each in described.embeddings}
+    target = replace(described, embeddings=tuple(replace(each, model_id=id) for each, id in models.items()))
+    index = _Index(cluster, side, target, patience)
+    if all((each.mode or default_mode(target, None)) == "lexical" for each in checks.queries):
+        return index
+    try:
+        refuse_mixing(cluster, target)
+    except VectorsAstray as error:
+        if not side.lenient:
+            raise
+        return replace(index, astray=error.message)
+    return index
 
 
 def _name(target: Target) -> str:
