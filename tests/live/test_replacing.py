@@ -335,3 +335,28 @@ def test_a_document_that_lost_the_pipeline_on_its_way_is_copied_again(project: P
         done = project.apply(url=proxy.url)
     assert (done.status, lost) == (0, [True]), done.err
     assert project.run("drift", "--vectors", "all").status == 0
+
+
+CHECKS = """queries:
+  - {text: a cat on a sofa, mode: lexical, expect: ["ID"], within: 300}
+"""
+
+
+def test_an_index_that_fails_its_checks_does_not_take_over(project: Project, cluster: Cluster) -> None:
+    checks = project.root / "provision" / "checks" / f"{project.name}.yaml"
+    checks.parent.mkdir()
+    checks.write_text(CHECKS.replace("ID", "nobody"))
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    refused = project.apply()
+    assert refused.status == 1
+    assert f"{project.name}-v2 answers the checks of index/{project.name} worse than asked" in refused.err
+    assert behind(cluster, project.name) == [f"{project.name}-v1"]
+    ask(cluster, "PUT", f"/{project.name}/_doc/0?refresh=true", {"text": "writes go on"})
+    assert project.apply("--abandon").status == 0
+    assert sorted(ask(cluster, "GET", f"/{project.name}*")) == [f"{project.name}-v1"]
+    assert f"{project.name}-pipeline-v2" not in ask(cluster, "GET", "/_ingest/pipeline")
+    checks.write_text(CHECKS.replace("ID", "5"))
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert behind(cluster, project.name) == [f"{project.name}-v2"]
+    assert project.plan().status == 0

@@ -7,13 +7,13 @@ was cut off goes on from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster import vectors
+from osform.cluster.vectors import VectorMap
 from osform.cluster.blocking import clone_index, move_aliases
 from osform.cluster.client import Cluster
 from osform.cluster.copying import Copier, Copy
@@ -26,6 +26,7 @@ from osform.core.request import Request
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
 from osform.errors import ReadBackMismatch, RequestFailed
+from osform.flows.evaluating import accept
 from osform.flows.looking import Eyes
 from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Move, Survey
@@ -127,17 +128,25 @@ class Replacing:
             copier.fill()
             self.report(Note(f"comparing {self.move.target} with what its model says"))
             copier.verify(maps, SAMPLE)
+            self._accept(maps)
             handed = copier.hand_over(self._move_aliases, maps)
         journal["handed"] = dict(handed.numbers)
         blocked = f"writes waited for {handed.blocked_seconds:.1f} s"
         self.report(Note(f"{self.address} is {self.move.target} now: {handed.documents:,} documents, {blocked}"))
         return journal
 
-    def _maps(self) -> Iterator[vectors.VectorMap]:
+    def _accept(self, maps: Sequence[VectorMap]) -> None:
+        """Hold the new index to the checks that the stack has for it, beside the old one."""
+        models = {each.vector_field: each.model_id for each in maps}
+        source, target = self.move.source, self.move.target
+        told: dict[str, Any] = {"old_models": {}, "new_models": models, "report": self.report}
+        accept(self.cluster, self.survey.spec, self.address.name, old=source, new=target, **told)
+
+    def _maps(self) -> Iterator[VectorMap]:
         for address in pipelines_of(self.survey.spec).get(self.address, ()):
             if address.kind == "ingest_pipeline":
                 for each in made(revealed(self.survey.asked(address))):
-                    yield vectors.VectorMap(each.source, each.target, str(each.model_id))
+                    yield VectorMap(each.source, each.target, str(each.model_id))
 
     def _move_aliases(self) -> None:
         """Every alias of the old index, those of others too, in one request, so that no search finds none."""
