@@ -338,7 +338,7 @@ def test_a_document_that_lost_the_pipeline_on_its_way_is_copied_again(project: P
 
 
 CHECKS = """queries:
-  - {text: a cat on a sofa, mode: lexical, expect: ["ID"], within: 300}
+  - {query: a cat on a sofa, mode: lexical, expect: ["ID"], within: 300}
 """
 
 

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster.vectors import VectorMap
 from osform.cluster.blocking import clone_index, move_aliases
 from osform.cluster.client import Cluster
 from osform.cluster.copying import Copier, Copy
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.cluster.vectors import VectorMap
 from osform.core.address import Address
 from osform.core.diff import missing
 from osform.core.document import dotted
