@@ -13,6 +13,7 @@ from osform.errors import OsformError, SpecError
 
 # Name -> (module:command, one line of help). The help stands here so that `osform --help` imports no command.
 COMMANDS = {
+    "init": ("osform.cli.init:init", "A small working stack to start from."),
     "validate": ("osform.cli.stack:validate", "Everything that can be known about the files without a cluster."),
     "render": ("osform.cli.stack:render", "The bodies as they would be sent."),
     "plan": ("osform.cli.stack:plan", "What apply would do, and why."),
