@@ -86,6 +86,15 @@ def test_what_the_new_index_refuses_fails_with_file_and_line() -> None:
     assert verdict.reasons == ("provision/checks/pics.yaml:5 can't be asked of pics-v2: it has no vector field",)
 
 
+def test_only_slow_is_what_finds_everything_and_takes_too_long() -> None:
+    slow: dict[Metric, float] = {"p95_ms": 5, "ndcg_at_10": 0.99}
+    assert compared(checks(slow), GOOD).only_slow
+    assert not compared(checks(), GOOD).only_slow
+    assert not compared(checks(slow), answers("pics-v1", "ba", "c", 10)).only_slow
+    refusing = replace(GOOD.answers[1], refused="it has no vector field")
+    assert not compared(checks(slow), Evaluation("pics-v2", (GOOD.answers[0], refusing))).only_slow
+
+
 RANKINGS = st.text("abcxy", max_size=6).map(lambda text: "".join(dict.fromkeys(text)))
 
 

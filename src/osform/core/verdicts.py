@@ -160,6 +160,12 @@ class Verdict:
         return (*(reason for each in self.measured for reason in each.wrong), *refused)
 
     @property
+    def only_slow(self) -> bool:
+        """Whether latencies are all that is wrong, which whatever else the cluster did may have caused."""
+        wrong = {each.metric for each in self.measured if each.wrong}
+        return bool(wrong) and wrong <= LATENCIES and not any(each.refused for each in self.new.answers)
+
+    @property
     def passed(self) -> bool:
         """Whether nothing is wrong."""
         return not self.reasons
