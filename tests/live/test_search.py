@@ -92,12 +92,13 @@ def test_no_more_documents_come_than_were_asked_for(cluster: Cluster, stack: Pro
     assert len(search(cluster, stack.name, "cat", mode="semantic", size=2).found.hits) == 2
 
 
-def test_a_search_is_three_requests(live_url: str, stack: Project) -> None:
+@pytest.mark.parametrize(("mode", "requests"), [("lexical", 3), ("semantic", 5), ("hybrid", 5)])
+def test_a_search_is_few_requests(live_url: str, stack: Project, mode: Mode, requests: int) -> None:
     with Proxy(live_url) as proxy:
         cluster = Cluster(proxy.url)
-        search(cluster, stack.name, "cat", mode="hybrid")
+        search(cluster, stack.name, "cat", mode=mode)
         cluster.close()
-        assert len(proxy.requests) == 3
+        assert len(proxy.requests) == requests
 
 
 def test_a_search_pipeline_may_be_named(cluster: Cluster, stack: Project) -> None:
