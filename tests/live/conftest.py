@@ -69,6 +69,14 @@ def live_url(live_name: str, live_port: int) -> Iterator[str]:
 
 
 @pytest.fixture
+def cluster(live_url: str) -> Iterator[Cluster]:
+    """The suite's cluster."""
+    cluster = Cluster(live_url)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
 def files(live_url: str, tmp_path: Path) -> Iterator[Files]:
     """An empty stack; what a test has made of it is taken away at the end."""
     cluster = Cluster(live_url)

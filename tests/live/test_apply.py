@@ -30,13 +30,6 @@ def project(live_url: str, model: tiny.Tiny, tmp_path: Path) -> Iterator[Project
     assert project.take_away().status == 0
 
 
-@pytest.fixture
-def cluster(live_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(live_url)
-    yield cluster
-    cluster.close()
-
-
 def get(cluster: Cluster, path: str, **params: str) -> Any:
     return cluster.send(Request("GET", path, params=params))
 

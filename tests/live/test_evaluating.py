@@ -55,13 +55,6 @@ def stack(live_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 @pytest.fixture
-def cluster(live_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(live_url)
-    yield cluster
-    cluster.close()
-
-
-@pytest.fixture
 def copied(cluster: Cluster, stack: Project) -> Iterator[str]:
     """A second physical index that no alias leads to, not yet refreshed, with the same documents and vectors."""
     old, new = f"{stack.name}-v1", f"{stack.name}-v2"

@@ -23,13 +23,6 @@ ML = "/_plugins/_ml"
 
 
 @pytest.fixture
-def cluster(live_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(live_url)
-    yield cluster
-    cluster.close()
-
-
-@pytest.fixture
 def project(live_url: str, tmp_path: Path) -> Iterator[Project]:
     """A project with models/ and no files but stack.yaml."""
     project = lay_out(tmp_path, live_url, tiny.build(tmp_path))

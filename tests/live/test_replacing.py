@@ -36,13 +36,6 @@ def project(live_url: str, tmp_path: Path) -> Iterator[Project]:
     project.take_away()
 
 
-@pytest.fixture
-def cluster(live_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(live_url)
-    yield cluster
-    cluster.close()
-
-
 ENRICHER = (
     "request_processors:\n"
     "  - neural_query_enricher:\n"
@@ -112,6 +105,10 @@ def test_a_rollback_goes_back_and_the_plan_says_what_differs(project: Project, c
     assert done.status == 0, done.err
     assert (done.json["before"], done.json["now"]) == (f"{project.name}-v2", f"{project.name}-v1")
     assert vectors_of(cluster, project.name) == before
+    assert project.run("drift").status == 0
+    rows = {row["address"]: row for row in project.run("status", "--format", "json").json["resources"]}
+    assert rows[f"index/{project.name}-v2"]["health"].startswith("kept until 20")
+    assert all(row["healthy"] for row in rows.values())
     actions = {change["address"]: change["action"] for change in project.plan().json["changes"]}
     assert actions == {f"index/{project.name}": "replace", f"ingest_pipeline/{project.name}-pipeline": "update"}
     project.edit("model/NAME", "model: tiny2", "model: tiny")

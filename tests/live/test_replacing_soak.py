@@ -48,13 +48,6 @@ def project(live_url: str, tmp_path: Path) -> Iterator[Project]:
     project.take_away()
 
 
-@pytest.fixture
-def cluster(live_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(live_url)
-    yield cluster
-    cluster.close()
-
-
 def documents(count: int) -> Iterator[dict[str, Any]]:
     """Docstrings, again and again with small changes."""
     for number in range(count):

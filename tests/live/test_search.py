@@ -42,13 +42,6 @@ def stack(live_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 @pytest.fixture
-def cluster(live_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(live_url)
-    yield cluster
-    cluster.close()
-
-
-@pytest.fixture
 def plain(cluster: Cluster) -> Iterator[str]:
     """An index with words only, as somebody else may have made it."""
     cluster.send(Request("PUT", "/plain", {"mappings": {"properties": {"title": {"type": "text"}}}}))

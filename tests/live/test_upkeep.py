@@ -35,13 +35,6 @@ def project(live_url: str, model: tiny.Tiny, tmp_path: Path) -> Iterator[Project
     assert gone.status == 0, gone.err
 
 
-@pytest.fixture
-def cluster(live_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(live_url)
-    yield cluster
-    cluster.close()
-
-
 def get(cluster: Cluster, path: str, **params: str) -> Any:
     return cluster.send(Request("GET", path, params=params))
 

@@ -115,6 +115,8 @@ def _drifts(survey: Survey, address: Address, wrong: Mapping[Address, str]) -> I
     if live is None:
         yield Drift(address, "missing", detail="it is not on the cluster any more")
         return
+    if entry.role == "past":
+        return  # nobody is served by it; its aliases and its write block come and go with the index that serves
     found = KINDS[address.kind].drift(entry.recorded, shown_live(survey, address).body)
     runtime = tuple(each for each in found if address.kind == "model" and each.path == ("deployed",))
     if rest := tuple(each for each in found if each not in runtime):

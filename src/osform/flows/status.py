@@ -62,7 +62,9 @@ def _row(survey: Survey, address: Address, trouble: list[str], indices: Mapping[
         found = indices.get(live.ids["index"], {})
         documents = int(found.get("docs.count") or live.documents)
         health, well = str(found.get("health", "unknown")), found.get("health") != "red"
-    if address not in survey.spec.resources:
+    if entry.role == "past":
+        health = f"kept until {entry.until}" if entry.until else "kept with what uses it"
+    elif address not in survey.spec.resources and entry.role == "current":
         trouble = [*trouble, "no longer in the files"]
     words = ", ".join(trouble) or health
     return Row(address, entry.applied_at, entry.applied_by, entry.commit, well and not trouble, words, documents)
