@@ -139,7 +139,7 @@ def test_another_mapping_or_setting_under_load(project: Project, cluster: Cluste
 def test_killed_ten_times_and_with_nodes_restarted_the_next_apply_finishes(
     project: Project, cluster: Cluster, live_name: str
 ) -> None:
-    chance = random.Random(5)
+    chance, restarting = random.Random(5), list[threading.Timer]()
     ingest(project, 4_000)
     project.edit("model/NAME", "model: all-MiniLM-L6-v2\n", "model: all-MiniLM-L6-v2-256\n")
     with Load(project.url, project.name, held(cluster, project), QUESTIONS, outage=True) as load:
@@ -148,12 +148,15 @@ def test_killed_ten_times_and_with_nodes_restarted_the_next_apply_finishes(
             running = subprocess.Popen(command, cwd=project.root, env=environ, stderr=subprocess.DEVNULL)
             restart = {3: "ml", 6: "data"}.get(kill)
             if restart:
-                threading.Timer(4.0, restarted, (live_name, restart)).start()
+                restarting.append(threading.Timer(4.0, restarted, (live_name, restart)))
+                restarting[-1].start()
             try:
                 running.wait(chance.uniform(2.0, 12.0) + (60 if restart else 0))
             except subprocess.TimeoutExpired:
                 running.send_signal(signal.SIGKILL)
                 running.wait()
+        for timer in restarting:
+            timer.join()
         done = project.apply("--lock-timeout", "120")
         assert done.status == 0, done.err
     assert (load.failed_searches, load.failed_writes) == ([], [])
