@@ -16,6 +16,7 @@ from opensearchpy import OpenSearch
 from bench.harness import Say
 from bench.texts import ROOT
 from osform.cluster.client import Cluster
+from osform.cluster.retry import ping
 from osform.core.events import Event, Note, Warned
 from osform.flows import local_cluster
 from osform.flows.stack import Stack
@@ -86,7 +87,7 @@ def staged(port: int, *, keep: bool, say: Say) -> Iterator[Stage]:
                 shutil.copytree(ROOT / part, Path(place) / part)
             cluster = Cluster(status.spec.url)
             Stack.load(Path(place) / "provision").apply(cluster, report=report).check()
-            version = str(cluster.ping()["version"]["number"])
+            version = str(ping(cluster)["version"]["number"])
             cluster.close()
             pids = tuple(node.pid for node in status.nodes if node.pid)
             yield Stage(status.spec.url, pids, version, Path(place))

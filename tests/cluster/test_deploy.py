@@ -49,6 +49,16 @@ def test_a_model_that_is_deployed_already_is_left_alone(server: MLCommons, clust
     assert len(server.tasks) == 1
 
 
+def test_a_remote_model_needs_no_ml_node(server: MLCommons, cluster: Cluster) -> None:
+    server.models["r"] = {"algorithm": "REMOTE", "model_state": "REGISTERED"}
+    assert [node.name for node in deploy(cluster, "r")] == ["data-1", "ml-1"]
+    del server.nodes["m1"]
+    assert [node.name for node in deploy(cluster, "r")] == ["data-1"]
+    server.settings["task_dispatcher"] = {"eligible_node_role": {"remote_model": ["ml"]}}
+    with pytest.raises(NotReady, match=r"eligible_node_role\.remote_model is \[ml\]; there is only data-1"):
+        deploy(cluster, "r")
+
+
 def test_a_node_that_joined_since_gets_the_model_too(server: MLCommons, cluster: Cluster) -> None:
     deploy(cluster, "m")
     server.nodes["m2"] = {**ML, "name": "ml-2"}

@@ -58,6 +58,12 @@ def test_an_apply_that_was_cut_off_is_unfinished() -> None:
     assert found(PIPELINE, {"description": "a"}, {"description": "b"}, "applying") == ["unfinished"]
 
 
+def test_what_a_late_request_made_beside_it_has_its_own_name() -> None:
+    state = State({MODEL: Entry(MODEL, "applied", {}, SERVED)})
+    (drift,) = drifts(Survey(spec({}), state, {}, {MODEL: Live(SERVED, strays=("m2",))}), {})
+    assert (drift.what, drift.detail) == ("made twice", "a request that came late made m2 beside it")
+
+
 def test_programs_read_what_was_there_and_what_is_there() -> None:
     state = State({PIPELINE: Entry(PIPELINE, "applied", {}, {"description": "a", "version": 1})})
     (drift,) = drifts(Survey(spec({}), state, {}, {PIPELINE: Live({"description": "b"})}), {})

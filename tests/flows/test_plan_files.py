@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from osform.core.request import Request
 from osform.errors import InputError, PlanRefused
 from osform.flows.plan_files import PlanFile, moved, recall, remember
 from osform.flows.stack import Stack
@@ -142,5 +143,7 @@ class _Named(MemoryCluster):
         super().__init__()
         self.uuid = uuid
 
-    def ping(self) -> dict[str, Any]:
-        return {"cluster_name": "two", "cluster_uuid": self.uuid}
+    def answer(self, request: Request, words: list[str], body: Any) -> Any:
+        if request.path == "/":
+            return {"cluster_name": "two", "cluster_uuid": self.uuid}
+        return super().answer(request, words, body)

@@ -102,6 +102,39 @@ def test_a_connector_is_made_once_changed_whole_and_removed_by_its_id() -> None:
     assert connector.delete("n", live) == [RemoveConnector("c1")]
 
 
+TAG = {ml.TAG: ml.tag("4f3a")}
+
+
+def test_what_carries_the_tag_is_found_without_an_id_and_the_rest_of_it_is_a_stray() -> None:
+    tagged = {**STORED, "description": TAG[ml.TAG]}
+    stored = [hits(c1=tagged, c2=tagged, c3=STORED)]
+    cut_off = connector.found(stored, {"n": Wanted({}, {}, TAG)})["n"]
+    assert (cut_off.ids, cut_off.strays) == ({"connector_id": "c1"}, ("c2",))
+    finished = connector.found(stored, {"n": Wanted({}, {}, {**TAG, "connector_id": "c3"})})["n"]
+    assert (finished.ids, finished.strays) == ({"connector_id": "c3"}, ("c1", "c2"))
+    assert connector.found(stored, {"n": Wanted({}, {}, {ml.TAG: ml.tag("of another")})}) == {}
+
+
+def test_a_tag_gives_way_to_the_description_that_is_asked_or_to_none() -> None:
+    live = Live({"description": ml.tag("4f3a")}, {"connector_id": "c1"})
+    for asked in ({"name": "n"}, {"name": "n", "description": "d"}):
+        (step,) = connector.update("n", asked, live, Last())
+        assert isinstance(step, UpdateConnector)
+        assert step.request.body["description"] == asked.get("description", "")
+
+
+def test_what_was_never_finished_may_be_made_anew_and_what_was_may_not() -> None:
+    assert connector.expendable(Live({"description": ml.tag("4f3a")}))
+    assert not connector.expendable(Live({"description": "d"}))
+
+
+def test_of_models_with_one_tag_the_first_is_the_resource_and_the_others_are_strays() -> None:
+    tagged = {"name": "n", "description": TAG[ml.TAG], "model_state": "REGISTERING"}
+    stored = hits(m2={**tagged, "model_version": "2"}, m1={**tagged, "model_version": "1"})
+    found = model.found([stored, {}], {"n": Wanted({}, {}, TAG)})["n"]
+    assert (found.ids, found.strays) == ({"model_id": "m1"}, ("m2",))
+
+
 def test_a_field_that_is_no_longer_asked_stays_and_the_reader_is_told() -> None:
     first, *_ = connector.remarks([Difference(("parameters", "n"), "3", ABSENT)])
     assert first == "parameters.n stays: OpenSearch can't delete fields from a connector"

@@ -129,13 +129,14 @@ def plan(
 ) -> int:
     """Show what apply would do, and why. Nothing is changed."""
     from osform.cli.plans import show
+    from osform.cluster.retry import ping
     from osform.files.bundles import cache_folder
     from osform.flows.plan_files import PlanFile, remember
 
     stack = rebuilding(loaded(provision, environment, variables), rebuild)
     with connected(cluster_url) as cluster:
         made = stack.plan(cluster, adoption=adoption(adopt, adopt_all, stack.spec.resources))
-        kept = PlanFile.of(made, stack.spec, cluster.ping() if out else None)
+        kept = PlanFile.of(made, stack.spec, ping(cluster) if out else None)
     if out is not None:
         kept.write(out)
     remember(cache_folder(stack.environ), kept)
@@ -211,7 +212,7 @@ def apply(
         if made.empty and expect in (None, made.checksum):
             outcome = Outcome(made.stack)
         else:
-            review = _shows(made, format) if yes and expect is None else None
+            review = shown_anew(made, format) if yes and expect is None else None
             if expect is None and not yes:
                 expect, reviewed = made.checksum, PlanFile.of(made, stack.spec)
             with logging(format, events) as report:
@@ -237,7 +238,7 @@ def rebuilding(stack: Stack, indices: Sequence[str]) -> Stack:
     return replace(stack, rebuild=frozenset(known[text] for text in indices))
 
 
-def _shows(before: Plan, format: str) -> Callable[[Plan], None]:
+def shown_anew(before: Plan, format: str) -> Callable[[Plan], None]:
     """With --yes nobody chose the plan that was shown: where another one holds by now, that one is shown as well."""
     from osform.cli.plans import show
 

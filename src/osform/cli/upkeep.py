@@ -11,7 +11,7 @@ import click
 from osform.cli.console import reporting
 from osform.cli.lock import asked, lock_options
 from osform.cli.options import cluster_option, connected, format_option
-from osform.cli.stack import ask, given, loaded, stack_options
+from osform.cli.stack import ask, given, loaded, shown_anew, stack_options
 from osform.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def destroy(
     """
     from osform.cli.events import logging
     from osform.cli.plans import show
+    from osform.flows.applying import Outcome
+    from osform.flows.plan_files import PlanFile
 
     stack = loaded(provision, environment, variables).emptied()
     with connected(cluster_url) as cluster:
@@ -115,13 +117,22 @@ def destroy(
             show(made, format)
         if not made.empty and not yes:
             ask("delete all this?", "osform destroy --yes")
-        with logging(format, None) as report:
-            lock = asked(lock_timeout, lease)
-            outcome = stack.apply(cluster, expect=made.checksum, force=force, lock=lock, report=report)
+        outcome = Outcome(made.stack)
+        if not made.empty:
+            with logging(format, None) as report:
+                outcome = stack.apply(
+                    cluster,
+                    expect=None if yes else made.checksum,
+                    reviewed=PlanFile.of(made, stack.spec, name="the plan that was shown"),
+                    review=shown_anew(made, format) if yes else None,
+                    force=force,
+                    lock=asked(lock_timeout, lease),
+                    report=report,
+                )
     if format == "json":
         click.echo(json.dumps(outcome.to_json(), indent=2))
     else:
-        click.echo(f"deleted {len(outcome.applied)} of {len(made.changes)} resources")
+        click.echo(f"deleted {len(outcome.applied)} of {outcome.planned} resources")
     outcome.check()
 
 

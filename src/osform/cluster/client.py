@@ -64,11 +64,6 @@ class Cluster:
         except OpenSearchException as error:
             raise ClusterError(f"{request}: {error}") from error
 
-    def ping(self) -> dict[str, Any]:
-        """The cluster's name and version; raises Unreachable at once where nobody answers."""
-        answer = self.send(Request("GET", "/"), timeout=min(10.0, self.timeout))
-        return dict(answer)
-
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()

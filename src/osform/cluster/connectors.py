@@ -1,34 +1,29 @@
 """Connectors: made once, changed while the models that use them are undeployed, taken away once no model is left.
 
-What is under way is remembered beforehand, so that a run that was killed is taken up again: which connectors of the
-same name were there before, and which models are to be deployed again.
+What is under way is remembered beforehand, so that a run that was killed is taken up again: the tag by which a new
+connector is known from others of its name, and which models are to be deployed again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from osform.cluster import models
 from osform.cluster.client import Cluster
 from osform.cluster.deploy import deploy
-from osform.cluster.retry import Clock, Patience, Sleep, passes, persist, persist_if_there
+from osform.cluster.once import once
+from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.core.events import Note, Report
 from osform.core.request import Request
-from osform.errors import RequestFailed, Unreachable
+from osform.errors import RequestFailed
 from osform.kinds import ml
 
-OTHERS = "others"
-"""Under this key it is remembered which connectors of the same name are not ours."""
 WAITING = "waiting"
 """Under this key it is remembered which models are to be deployed again."""
 
 _IN_USE = "still using this connector"
-# A search sees a connector after the next refresh of the server's index.
-_VISIBLE_SECONDS = 2.0
-# After a POST without an answer: how long the server may take to finish it before it is sent again.
-_SETTLE_SECONDS = 5.0
 _DEPLOYED = {"DEPLOYED", "PARTIALLY_DEPLOYED", "DEPLOYING"}
 
 
@@ -36,7 +31,7 @@ def create(
     cluster: Cluster,
     request: Request,
     *,
-    ids: Mapping[str, str],
+    tag: str,
     remember: Callable[[str, str], None],
     deadline_seconds: float = 120.0,
     clock: Clock = time.monotonic,
@@ -44,28 +39,22 @@ def create(
 ) -> None:
     """Make a connector and remember its ``connector_id``; one that an earlier try has made is taken, not made twice.
 
-    Names are not unique, so what is new since ``ids`` were remembered is ours. Raises RequestFailed and Unreachable.
+    Until that is known it has the ``tag`` as its description. Raises RequestFailed and Unreachable.
     """
     patience = Patience.of(deadline_seconds, clock, sleep)
-    name = str(request.body["name"])
-    if OTHERS in ids:
-        others = set(ids[OTHERS].split(","))
-        made = _named_soon(cluster, name, others, patience.within(_VISIBLE_SECONDS))
-    else:
-        others, made = set(_named(cluster, name, patience)), []
-        remember(OTHERS, ",".join(sorted(others)))
-    attempt = 0
-    while not (new := sorted(set(made) - others)):
-        try:
-            new = [str(cluster.send(request, timeout=patience.timeout(60))["connector_id"])]
-            break
-        except (Unreachable, RequestFailed) as error:
-            if not passes(error) or patience.over:
-                raise
-        made = _named_soon(cluster, name, others, patience.within(_SETTLE_SECONDS))
-        patience.pause(attempt)
-        attempt += 1
-    remember("connector_id", new[0])
+    tagged = ml.create_connector({**request.body, "description": tag})
+
+    def post() -> str:
+        return str(cluster.send(tagged, timeout=patience.timeout(60))["connector_id"])
+
+    def made() -> str | None:
+        found = models.hits(cluster, ml.all_connectors(size=10_000), patience)
+        return next((str(hit["_id"]) for hit in found if hit["_source"].get("description") == tag), None)
+
+    connector_id = made() or once(post, made, patience)
+    remember("connector_id", connector_id)
+    own = {"description": request.body.get("description", "")}
+    persist(cluster, ml.put_connector(connector_id, own), patience)
 
 
 def update(
@@ -135,20 +124,6 @@ def delete(
                 raise RequestFailed(error.request, error.status, error.type, error.reason, hint=hint) from error
         patience.pause(attempt, longest=1)
         attempt += 1
-
-
-def _named(cluster: Cluster, name: str, patience: Patience) -> list[str]:
-    found = models.hits(cluster, ml.all_connectors(size=10_000), patience)
-    return [hit["_id"] for hit in found if hit["_source"].get("name") == name]
-
-
-def _named_soon(cluster: Cluster, name: str, others: Iterable[str], patience: Patience) -> list[str]:
-    """What a POST without an answer has made, if it shows within some seconds."""
-    attempt, known = 0, set(others)
-    while not set(made := _named(cluster, name, patience)) - known and not patience.over:
-        patience.pause(attempt, longest=1)
-        attempt += 1
-    return made
 
 
 def _deployed_behind(cluster: Cluster, connector_id: str, patience: Patience) -> set[str]:

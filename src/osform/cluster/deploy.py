@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from osform.cluster.client import Cluster
@@ -76,25 +77,49 @@ def deploy(
     patience = Patience.of(deadline_seconds, clock, sleep)
     task = f"deploying model {model_id}"
     report(Begun(task))
-    require_ml_node(cluster, deadline_seconds=min(20.0, deadline_seconds), clock=clock, sleep=sleep)
+    load = _Load(cluster, model_id, _is_remote(cluster, model_id, patience))
+    load.nodes(patience)
     if task_id and persist_if_there(cluster, ml.task(task_id), patience) is not None:
-        _follow(cluster, task_id, patience.within(deadline_seconds / 4))
-    _let_finish(cluster, model_id, patience.within(deadline_seconds / 4))
-    done = _everywhere(cluster, model_id, patience)
+        _follow(load, task_id, patience.within(deadline_seconds / 4))
+    _let_finish(load, patience.within(deadline_seconds / 4))
+    done = _everywhere(load, patience)
     if not done:
-        reason = _attempt(cluster, model_id, remember, patience.within(patience.left / 2))
+        reason = _attempt(load, remember, patience.within(patience.left / 2))
         for wait in _WAITS if _breaker(reason) else _WAITS[:1]:
             if not reason or not _worth_another(reason) or patience.over:
                 break
             report(Warned(f"model {model_id}: {reason}; undeploying it and trying once more"))
             undeploy(cluster, model_id, deadline_seconds=min(60.0, patience.left), clock=clock, sleep=sleep)
             sleep(min(wait, patience.left) if _breaker(reason) else 0)
-            reason = _attempt(cluster, model_id, remember, patience)
+            reason = _attempt(load, remember, patience)
         if reason:
             raise TaskFailed(f"model {model_id} could not be deployed: {reason}", hint=_hint(reason, model_id))
-        done = _everywhere(cluster, model_id, patience)
+        done = _everywhere(load, patience)
     report(Ended(task))
     return done
+
+
+@dataclass(frozen=True)
+class _Load:
+    """A model that is to be loaded; a ``remote`` one needs other nodes than those that run here."""
+
+    cluster: Cluster
+    model_id: str
+    remote: bool
+
+    def nodes(self, patience: Patience) -> tuple[Node, ...]:
+        """Those that are to have it, at least one. Raises NotReady."""
+        seconds = min(20.0, max(patience.left, 1.0))
+        return require_ml_node(
+            self.cluster, remote=self.remote, deadline_seconds=seconds, clock=patience.clock, sleep=patience.sleep
+        )
+
+
+def _is_remote(cluster: Cluster, model_id: str, patience: Patience) -> bool:
+    model = document(cluster, model_id, patience)
+    if model is None:
+        raise NotReady(f"model {model_id} is not on the cluster", hint="run osform plan, then osform apply")
+    return model.get("algorithm") == "REMOTE"
 
 
 def plain_error(error: Any, names: dict[str, str]) -> str:
@@ -111,58 +136,51 @@ def plain_error(error: Any, names: dict[str, str]) -> str:
     return "; ".join(f"{', '.join(sorted(where))}: {reason}" for reason, where in reasons.items())
 
 
-def _let_finish(cluster: Cluster, model_id: str, patience: Patience) -> None:
+def _let_finish(load: _Load, patience: Patience) -> None:
     """Wait for a deployment that is under way already; asking for a second one beside it would fail both."""
     attempt = 0
-    while True:
-        model = document(cluster, model_id, patience)
-        if model is None:
-            raise NotReady(f"model {model_id} is not on the cluster", hint="run osform plan, then osform apply")
-        if model.get("model_state") != "DEPLOYING":
-            return
+    while (document(load.cluster, load.model_id, patience) or {}).get("model_state") == "DEPLOYING":
         if patience.over:
-            undeploy(cluster, model_id, clock=patience.clock, sleep=patience.sleep)
+            undeploy(load.cluster, load.model_id, clock=patience.clock, sleep=patience.sleep)
             return
         patience.pause(attempt, longest=1)
         attempt += 1
 
 
-def _everywhere(cluster: Cluster, model_id: str, patience: Patience) -> tuple[Node, ...]:
+def _everywhere(load: _Load, patience: Patience) -> tuple[Node, ...]:
     """The eligible nodes if all of them hold the model and its document says so, else none."""
-    eligible = require_ml_node(
-        cluster, deadline_seconds=min(20.0, patience.left), clock=patience.clock, sleep=patience.sleep
-    )
-    held = serving(cluster, [model_id], deadline_seconds=10, clock=patience.clock, sleep=patience.sleep)[model_id]
-    if not {node.id for node in eligible} <= held:
+    eligible = load.nodes(patience)
+    held = serving(load.cluster, [load.model_id], deadline_seconds=10, clock=patience.clock, sleep=patience.sleep)
+    if not {node.id for node in eligible} <= held[load.model_id]:
         return ()
-    model = document(cluster, model_id, patience)
+    model = document(load.cluster, load.model_id, patience)
     return eligible if model and model.get("model_state") == "DEPLOYED" else ()
 
 
-def _attempt(cluster: Cluster, model_id: str, remember: Callable[[str], None], patience: Patience) -> str:
+def _attempt(load: _Load, remember: Callable[[str], None], patience: Patience) -> str:
     """One deployment, followed to its end; returns why it failed, or nothing where every node has the model."""
     try:
-        started = persist(cluster, ml.deploy(model_id), patience)
+        started = persist(load.cluster, ml.deploy(load.model_id), patience)
     except RequestFailed as error:
         if "no eligible node" in error.reason.lower():
-            require_ml_node(cluster, clock=patience.clock, sleep=patience.sleep)
+            load.nodes(patience)
         raise RequestFailed(
-            error.request, error.status, error.type, error.reason, hint=_hint(error.reason, model_id)
+            error.request, error.status, error.type, error.reason, hint=_hint(error.reason, load.model_id)
         ) from error
     remember(str(started["task_id"]))
-    task = _follow(cluster, str(started["task_id"]), patience)
-    return task if isinstance(task, str) else _outcome(cluster, model_id, task, patience)
+    task = _follow(load, str(started["task_id"]), patience)
+    return task if isinstance(task, str) else _outcome(load, task, patience)
 
 
-def _follow(cluster: Cluster, task_id: str, patience: Patience) -> dict[str, Any] | str:
+def _follow(load: _Load, task_id: str, patience: Patience) -> dict[str, Any] | str:
     """A deployment's task at its end, or as it is when the time is up; words where its nodes have left the cluster."""
     task: dict[str, Any] = {}
     attempt = 0
     while not patience.over:
-        task = persist_if_there(cluster, ml.task(task_id), patience) or {}
+        task = persist_if_there(load.cluster, ml.task(task_id), patience) or {}
         if task.get("state") not in (None, "CREATED", "RUNNING"):
             break
-        gone = _vanished(cluster, task.get("worker_node", ()), patience) if attempt % 5 == 4 else ""
+        gone = _vanished(load, task.get("worker_node", ()), patience) if attempt % 5 == 4 else ""
         if gone:
             return gone
         patience.pause(attempt, longest=1)
@@ -170,29 +188,29 @@ def _follow(cluster: Cluster, task_id: str, patience: Patience) -> dict[str, Any
     return task
 
 
-def _outcome(cluster: Cluster, model_id: str, task: dict[str, Any], patience: Patience) -> str:
+def _outcome(load: _Load, task: dict[str, Any], patience: Patience) -> str:
     """Why a task that has ended was no success. The nodes' own word counts, not the task's state."""
     state = task.get("state")
     if task.get("error"):
-        return plain_error(task["error"], _names(cluster, patience))
+        return plain_error(task["error"], _names(load.cluster, patience))
     if state in (None, "CREATED", "RUNNING"):
         return f"its task is still {state or 'unknown'} and the time is up"
     soon, attempt = patience.within(15), 0
     while True:
-        if _everywhere(cluster, model_id, patience):
+        if _everywhere(load, patience):
             return ""
         if soon.over:
-            return f"its task says {state}, but not every ML node has the model"
+            return f"its task says {state}, but not every node that is to have it has the model"
         soon.pause(attempt, longest=1)
         attempt += 1
 
 
-def _vanished(cluster: Cluster, workers: Iterable[str], patience: Patience) -> str:
+def _vanished(load: _Load, workers: Iterable[str], patience: Patience) -> str:
     """Whether nodes that the server waits for have left the cluster. Raises NotReady where no other is left."""
-    there = {node.id for node in nodes(cluster, clock=patience.clock, sleep=patience.sleep)}
+    there = {node.id for node in nodes(load.cluster, clock=patience.clock, sleep=patience.sleep)}
     gone = [node_id for node_id in workers if node_id not in there]
     if gone:
-        require_ml_node(cluster, clock=patience.clock, sleep=patience.sleep)
+        load.nodes(patience)
         return f"{len(gone)} of its nodes left the cluster meanwhile"
     return ""
 

@@ -4,17 +4,19 @@ One document a resource, ``<stack>/<environment>/<kind>/<name>``, one with the s
 lock (``osform.cluster.lock``). Bodies are stored without being indexed, so that no body can upset the ledger's own
 mapping.
 
-An entry is written with the lock's fencing number as its version (``external_gte``): the server refuses the write of a
-run that lost the lock once the next one has written that entry, and the same write sent twice is harmless.
+An entry is written with a version (``external_gte``) made of the lock's fencing number and the write's number in this
+run: the server refuses the write of a run that lost the lock once the next one has written that entry, and a write that
+was held up on its way and comes after a later one of the same run. The same write sent twice is harmless.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from osform.cluster.client import Cluster
@@ -28,6 +30,7 @@ from osform.errors import ClusterError, LockLost, RequestFailed, Unreachable
 __all__ = ["INDEX", "MOST", "Ledger"]
 
 MOST = 10_000  # documents that one search returns; beyond it the ledger would have to be paged
+_WRITES = 1_000_000  # more than one run ever makes, and the fencing number times it is still a long
 
 _KEYWORDS = (
     "type", "stack", "environment", "kind", "name", "status", "applied_by", "commit", "key", "needs", "role", "of",
@@ -59,6 +62,7 @@ class Ledger:
     """How long one read or write may take, retries included."""
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
+    writes: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def patience(self) -> Patience:
@@ -128,8 +132,9 @@ class Ledger:
         Raises LockLost where a later run has written one of them, RequestFailed and Unreachable.
         """
         left, patience, attempt = list(items), self.patience, 0
+        version = None if self.fence is None else self.fence * _WRITES + next(self.writes)
         while left:
-            body = "".join(json.dumps(line) + "\n" for item in left for line in self._lines(item))
+            body = "".join(json.dumps(line) + "\n" for item in left for line in self._lines(item, version))
             bulk = Request("POST", f"/{INDEX}/_bulk", body, {"refresh": "true"})
             answer = persist(self.cluster, bulk, patience)
             left = [
@@ -139,11 +144,11 @@ class Ledger:
                 patience.pause(attempt)
                 attempt += 1
 
-    def _lines(self, item: Entry | Address) -> Iterable[Mapping[str, Any]]:
+    def _lines(self, item: Entry | Address, version: int | None) -> Iterable[Mapping[str, Any]]:
         address = item.address if isinstance(item, Entry) else item
         header: dict[str, Any] = {"_id": self._id(address)}
-        if self.fence is not None:
-            header |= {"version": self.fence, "version_type": "external_gte"}
+        if version is not None:
+            header |= {"version": version, "version_type": "external_gte"}
         if isinstance(item, Address):
             return [{"delete": header}]
         return [{"index": header}, self._document(item)]

@@ -1,4 +1,4 @@
-"""Which nodes may run local models, and which models they really hold."""
+"""Which nodes may run models, and which models they really hold."""
 
 from __future__ import annotations
 
@@ -28,14 +28,18 @@ class Node:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where ML Commons puts local models: the settings that decide, as they are now."""
+    """Where ML Commons puts models: the settings that decide, as they are now.
+
+    ``remote`` is for models behind a connector, which ``only_run_on_ml_node`` does not concern.
+    """
 
     only_ml: bool
     roles: tuple[str, ...]
     excluded: tuple[str, ...]
+    remote: bool = False
 
     def takes(self, node: Node) -> bool:
-        """Whether a local model is put on this node."""
+        """Whether such a model is put on this node."""
         if node.name in self.excluded:
             return False
         if self.only_ml:
@@ -70,14 +74,19 @@ def ml_nodes(
 
 
 def require_ml_node(
-    cluster: Cluster, *, deadline_seconds: float = 20.0, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
+    cluster: Cluster,
+    *,
+    remote: bool = False,
+    deadline_seconds: float = 20.0,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
 ) -> tuple[Node, ...]:
-    """The nodes that a local model is deployed on: at least one.
+    """The nodes that a local model, or a ``remote`` one, is deployed on: at least one.
 
     Raises NotReady, which says what is missing and what to do, and Unreachable and RequestFailed.
     """
     every = nodes(cluster, deadline_seconds=deadline_seconds, clock=clock, sleep=sleep)
-    placement = _placement(cluster, Patience.of(deadline_seconds, clock, sleep))
+    placement = _placement(cluster, Patience.of(deadline_seconds, clock, sleep), remote=remote)
     eligible = tuple(node for node in every if placement.takes(node))
     if not eligible:
         raise NotReady(
@@ -112,7 +121,7 @@ def serving(
     return {model_id: frozenset(ids) for model_id, ids in held.items()}
 
 
-def _placement(cluster: Cluster, patience: Patience) -> Placement:
+def _placement(cluster: Cluster, patience: Patience, *, remote: bool = False) -> Placement:
     answer = persist(cluster, ml.settings(), patience, longest=10)
 
     def value(*path: str) -> Any:
@@ -125,11 +134,12 @@ def _placement(cluster: Cluster, patience: Patience) -> Placement:
         return None
 
     only = value("only_run_on_ml_node")
-    roles = value("task_dispatcher", "eligible_node_role", "local_model")
+    roles = value("task_dispatcher", "eligible_node_role", "remote_model" if remote else "local_model")
     return Placement(
-        only_ml=only is None or str(only).lower() == "true",
+        only_ml=not remote and (only is None or str(only).lower() == "true"),
         roles=tuple(roles) if roles else ("data", "ml"),
         excluded=tuple(filter(None, str(value("exclude_nodes", "_name") or "").split(","))),
+        remote=remote,
     )
 
 
@@ -138,7 +148,8 @@ def what_is_asked(placement: Placement) -> str:
     if placement.only_ml:
         asked = "plugins.ml_commons.only_run_on_ml_node is true and no node has the role ml"
     else:
-        asked = f"plugins.ml_commons.task_dispatcher.eligible_node_role.local_model is [{', '.join(placement.roles)}]"
+        key = f"eligible_node_role.{'remote' if placement.remote else 'local'}_model"
+        asked = f"plugins.ml_commons.task_dispatcher.{key} is [{', '.join(placement.roles)}]"
     out = ", ".join(placement.excluded)
     return f"{asked}, and plugins.ml_commons.exclude_nodes._name leaves out {out}" if out else asked
 

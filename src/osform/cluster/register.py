@@ -13,18 +13,16 @@ from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.cluster.models import Model, document, hits
+from osform.cluster.once import once
 from osform.cluster.readback import lacking
-from osform.cluster.retry import Clock, Patience, Sleep, passes, persist, persist_if_there
+from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.cluster.upload import CHUNK_BYTES, Bundle, stored_chunks, upload
 from osform.core.events import Note, Report, Warned
-from osform.errors import InputError, ReadBackMismatch, RequestFailed, Unreachable
+from osform.errors import InputError, ReadBackMismatch
 from osform.kinds import ml
 
 # What the server forgets when the last chunk arrives, and takes in a PUT.
 RESTORED = ("description", "rate_limiter", "is_enabled", "interface", "guardrails", "deploy_setting")
-
-# After a POST without an answer: how long the server may take to finish it before it is sent again.
-_SETTLE_SECONDS = 5.0
 
 
 def register(
@@ -35,6 +33,7 @@ def register(
     model_id: str | None,
     remember: Callable[[str], None],
     report: Report,
+    tag: str | None = None,
     deadline_seconds: float = 1800.0,
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
@@ -46,8 +45,9 @@ def register(
     ``meta`` is the body of ``_register_meta`` but for the size, hash and number of chunks, which come from the file:
     name, model_format and model_group_id are mandatory; function_name is TEXT_EMBEDDING where it isn't given.
     ``model_id`` is what a journal says of an interrupted run. ``remember`` is called with the model's id as soon as it
-    is known, before any chunk is sent. Of a model that is there already, whole or in part, only the missing chunks are
-    sent; the fields that the server forgets on the way are set again and read back.
+    is known, before any chunk is sent. Where a ``tag`` is given, the model has it as its description until its bytes
+    are there. Of a model that is there already, whole or in part, only the missing chunks are sent; the fields that the
+    server forgets on the way are set again and read back.
 
     Raises InputError for a bundle that can't be read, a missing field, or a hash in ``meta`` that isn't the bundle's;
     ReadBackMismatch, RequestFailed and Unreachable; TaskFailed where the server does not register the model in time.
@@ -57,7 +57,7 @@ def register(
     source = Bundle.read(bundle)
     body = _complete(meta, source, chunk_bytes)
     model = _journalled(cluster, model_id, body, report, patience) or _twin(cluster, body, patience)
-    found = _identity(model) if model else _create(cluster, body, patience)
+    found = _identity(model) if model else _create(cluster, body | ({"description": tag} if tag else {}), patience)
     remember(found)
     if model is None:
         model = _checked_new(cluster, found, body, patience)
@@ -79,14 +79,15 @@ def restore(cluster: Cluster, model_id: str, wanted: Mapping[str, Any], patience
     fields = {key: wanted[key] for key in RESTORED if key in wanted}
     for attempt in range(4):
         model = persist(cluster, ml.get_model(model_id), patience)
-        missing = lacking(fields, model)
+        bare = {"description": ""} if ml.tagged(model.get("description")) else {}
+        missing = lacking({**bare, **fields}, model)
         if not missing:
             return
         if attempt == 3:
             break
         if attempt:
             patience.pause(attempt)  # a last chunk that came twice may have rewritten the document in between
-        persist(cluster, ml.put_model(model_id, fields), patience)
+        persist(cluster, ml.put_model(model_id, {**bare, **fields}), patience)
     raise ReadBackMismatch(
         f"model {model_id}: the cluster acknowledged {', '.join(missing)} and did not store it",
         hint="something between osform and the cluster, or the cluster's version, drops the field: leave it out, or "
@@ -152,43 +153,15 @@ def _fixed(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _create(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> str:
     """POST the metadata once. Where it may have been acted on without an answer, the cluster is searched first."""
-    attempt = 0
-    while True:
-        try:
-            answer = cluster.send(ml.register_meta(body), timeout=patience.timeout(60))
-        except (Unreachable, RequestFailed) as error:
-            if not passes(error) or patience.over:
-                raise
-            refused = isinstance(error, RequestFailed) and error.status == 429
-            twin = _twin_soon(cluster, body, patience, seconds=0 if refused else _SETTLE_SECONDS)
-        else:
-            return _only_one(cluster, str(answer["model_id"]), body, patience) if attempt else str(answer["model_id"])
-        if twin is not None:
-            return _identity(twin)
-        patience.pause(attempt)
-        attempt += 1
 
+    def post() -> str:
+        return str(cluster.send(ml.register_meta(body), timeout=patience.timeout(60))["model_id"])
 
-def _twin_soon(cluster: Cluster, body: Mapping[str, Any], patience: Patience, *, seconds: float) -> Model | None:
-    """What a POST without an answer has made, if it shows within some seconds."""
-    settled, attempt = patience.within(seconds), 0
-    while (twin := _twin(cluster, body, patience)) is None and not settled.over:
-        settled.pause(attempt, longest=1)
-        attempt += 1
-    return twin
+    def find() -> str | None:
+        twin = _twin(cluster, body, patience)
+        return _identity(twin) if twin else None
 
-
-def _only_one(cluster: Cluster, model_id: str, body: Mapping[str, Any], patience: Patience) -> str:
-    """After a POST that had to be sent again: keep the oldest model of those it made, and delete the others.
-
-    None of them existed before this run, which looked, and none has a chunk yet.
-    """
-    made = [model for model in _by_hash(cluster, body, patience) if _same(model, body)]
-    oldest = min(made, key=_version, default={"model_id": model_id})
-    for model in made:
-        if _identity(model) != _identity(oldest):
-            persist_if_there(cluster, ml.delete(_identity(model)), patience)
-    return _identity(oldest)
+    return once(post, find, patience)
 
 
 def _checked_new(cluster: Cluster, model_id: str, body: Mapping[str, Any], patience: Patience) -> Model:

@@ -14,18 +14,18 @@ from osform.cluster import models
 from osform.cluster.client import Cluster
 from osform.cluster.deploy import plain_error
 from osform.cluster.models import Model, document
+from osform.cluster.once import once
 from osform.cluster.readback import lacking
 from osform.cluster.register import restore
-from osform.cluster.retry import Clock, Patience, Sleep, passes, persist_if_there
+from osform.cluster.retry import Clock, Patience, Sleep, persist_if_there
 from osform.core.events import Begun, Ended, Report
-from osform.errors import RequestFailed, TaskFailed, Unreachable
+from osform.errors import RequestFailed, TaskFailed
 from osform.kinds import ml
 
 TASK = "task_id"
 """Under this key the server's task is remembered."""
 
 _UNFINISHED = {"CREATED", "RUNNING"}
-_SETTLE_SECONDS = 5.0
 _FIXED = ("name", "model_group_id", "model_format", "model_content_hash_value", "connector_id")
 _HINTS = (
     ("trusted", "allow the address: plugins.ml_commons.trusted_url_regex"),
@@ -38,6 +38,7 @@ def register_there(
     cluster: Cluster,
     body: Mapping[str, Any],
     *,
+    tag: str,
     ids: Mapping[str, str],
     remember: Callable[[str, str], None],
     report: Report,
@@ -47,8 +48,8 @@ def register_there(
 ) -> str:
     """Have the server register a model, follow its task to the end, and return the model's id.
 
-    ``ids`` are what a journal says of an interrupted run: ``model_id`` and ``task_id``. Raises TaskFailed with the
-    server's reason, RequestFailed and Unreachable.
+    ``ids`` are what a journal says of an interrupted run: ``model_id`` and ``task_id``. Until all is done the model has
+    the ``tag`` as its description. Raises TaskFailed with the server's reason, RequestFailed and Unreachable.
     Source: https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
     """
     patience = Patience.of(deadline_seconds, clock, sleep)
@@ -59,7 +60,7 @@ def register_there(
     if found is None and task_id:
         found = _followed(cluster, task_id, patience, strict=False)
     if found is None:
-        found, task_id = _post(cluster, body, patience)
+        found, task_id = _registered(cluster, {**body, "description": tag}, patience)
         if task_id:
             remember(TASK, task_id)
             found = _followed(cluster, task_id, patience, strict=True) or found
@@ -93,26 +94,21 @@ def _same(model: Model, body: Mapping[str, Any]) -> bool:
     return model.get("model_state") != "REGISTER_FAILED" and not lacking(fixed, model)
 
 
-def _post(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> tuple[str | None, str | None]:
+def _registered(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> tuple[str | None, str | None]:
     """Send the registration once: the model's and the task's id, as far as the answer or a search tells them."""
-    attempt = 0
-    while True:
-        try:
-            answer = cluster.send(ml.register(body), timeout=patience.timeout(60))
-            return answer.get("model_id"), answer.get("task_id")
-        except (Unreachable, RequestFailed) as error:
-            if not passes(error) or patience.over:
-                if isinstance(error, RequestFailed):
-                    raise _with_hint(error) from error
-                raise
-        settled, tries = patience.within(_SETTLE_SECONDS), 0
-        while (twin := _twin(cluster, body, patience)) is None and not settled.over:
-            settled.pause(tries, longest=1)
-            tries += 1
-        if twin is not None:
-            return twin, None
-        patience.pause(attempt)
-        attempt += 1
+
+    def post() -> tuple[str | None, str | None]:
+        answer = cluster.send(ml.register(body), timeout=patience.timeout(60))
+        return answer.get("model_id"), answer.get("task_id")
+
+    def find() -> tuple[str | None, str | None] | None:
+        twin = _twin(cluster, body, patience)
+        return (twin, None) if twin is not None else None
+
+    try:
+        return once(post, find, patience)
+    except RequestFailed as error:
+        raise _with_hint(error) from error
 
 
 def _followed(cluster: Cluster, task_id: str, patience: Patience, *, strict: bool) -> str | None:

@@ -102,6 +102,14 @@ def persist(
         attempt += 1
 
 
+def ping(cluster: Cluster, *, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> dict[str, Any]:
+    """The cluster's name and version. One that is busy is asked for half a minute, one that is not there a few times.
+
+    Raises Unreachable and RequestFailed.
+    """
+    return dict(persist(cluster, Request("GET", "/"), Patience.of(30, clock, sleep), longest=5, silence=1))
+
+
 def persist_if_there(cluster: Cluster, request: Request, patience: Patience, *, longest: float = 15.0) -> Any | None:
     """``persist``, with None for what does not exist (404)."""
     try:

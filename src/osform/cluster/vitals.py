@@ -9,7 +9,7 @@ from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.cluster.nodes import Node
-from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there, ping
 from osform.core.request import Request
 from osform.errors import RequestFailed
 from osform.kinds import ml
@@ -45,7 +45,7 @@ def vitals(
     cluster: Cluster, *, deadline_seconds: float = 30.0, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
 ) -> Vitals:
     """Look at a cluster; changes nothing. Raises Unreachable and RequestFailed."""
-    about = cluster.ping()
+    about = ping(cluster, clock=clock, sleep=sleep)
     patience = Patience.of(deadline_seconds, clock, sleep)
     listed = persist(cluster, Request("GET", "/_nodes/plugins"), patience)["nodes"]
     stats = persist(cluster, Request("GET", "/_nodes/stats/jvm,fs,os"), patience)["nodes"]

@@ -156,8 +156,9 @@ class Applier:
             )
         if not force:
             self._refuse_losing_documents(deletions, survey)
-        if any(change.address.kind == "model" for change in plan.changes if not isinstance(change, Delete)):
-            nodes.require_ml_node(self.cluster)
+        bodies = [change.asked or {} for change in plan.changes if change.address.kind == "model" and change.asked]
+        for remote in {body.get("function_name") == "REMOTE" for body in bodies}:
+            nodes.require_ml_node(self.cluster, remote=remote)
         self._refuse_engines(plan)
 
     def _refuse_losing_documents(self, deletions: list[Address], survey: Survey) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,9 +29,10 @@ from osform.flows.looking import Eyes
 from osform.flows.replacing import Replacing
 from osform.flows.survey import Survey
 from osform.flows.together import Together
-from osform.kinds import KINDS
+from osform.kinds import KINDS, ml
 from osform.kinds.base import (
     AskModel,
+    Body,
     CreateConnector,
     CreateGroup,
     DeployModel,
@@ -57,7 +59,7 @@ LEAST_COSINE = 0.9999
 # The journal's keys of what is under way, beside the ids that stay.
 _DEPLOY_TASK = "deploy_task"
 _CLOSED = "closed"
-_UNDER_WAY = {_DEPLOY_TASK, _CLOSED, register_there.TASK, connectors.OTHERS, connectors.WAITING}
+_UNDER_WAY = {_DEPLOY_TASK, _CLOSED, register_there.TASK, connectors.WAITING}
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Hands:
             return None
         if change.address in survey.moves:
             return self._move(change.address, survey)
-        address, kind = change.address, KINDS[change.address.kind]
+        address = change.address
         asked = survey.asked(address)
         before = survey.live.get(address)
         old = survey.state.entries.get(address)
@@ -106,6 +108,8 @@ class Hands:
             back = revived(survey, address)
             before, old = survey.live.get(back) if back else None, None
             wanted = replace(wanted, ids=before.ids if before else {})
+        body = revealed(asked)
+        steps = self._steps(change, body, before, old, wanted.ids)
         entry = self.stamp(
             Entry(
                 address,
@@ -114,35 +118,21 @@ class Hands:
                 # apply that was cut off has to know what is to go.
                 _beside(old.asked, concealed(asked)) if old else concealed(asked),
                 old.recorded if old else {},
-                {**wanted.ids, **(before.ids if before else {})},
+                {**_tag(steps), **wanted.ids, **(before.ids if before else {})},
                 survey.needs.get(address, ()),
                 survey.spec.resources[address].protect,
             )
         )
         self.journal(entry)
-        body = revealed(asked)
-        match change:
-            case Update():
-                assert before is not None, "an update is of what is live"
-                steps = kind.update(address.name, body, before, Last(old.asked, old.recorded) if old else Last())
-            case Adopt():
-                assert before is not None, "what is taken over is live"
-                other = change.differences or missing(body, before.body)
-                steps = kind.update(address.name, body, before, Last()) if other else ()
-            case Replace() if address in survey.renewed:
-                steps = (
-                    kind.update(address.name, body, before, Last()) if before else kind.create(address.name, body, {})
-                )
-            case Replace():
-                assert before is not None, "a replacement is of what is live"
-                self._refuse_losing(before, address)
-                for step in kind.delete(address.name, before):
-                    self._remove(step)
-                steps = kind.create(address.name, body, wanted.ids)
-            case _:
-                steps = kind.create(address.name, body, wanted.ids)
+        if before is not None:
+            self._remove_strays(address, before)
+        if isinstance(change, Replace) and address not in survey.renewed:
+            assert before is not None, "a replacement is of what is live"
+            self._refuse_losing(before, address)
+            self._remove_all(address, before)
         ids = self._do(entry, steps, survey.spec, again=old is not None)
         live = self._read_back(address, replace(wanted, asked=body, ids=ids), survey)
+        self._remove_strays(address, live)
         done = replace(entry, status="applied", asked=concealed(asked), recorded=redacted(live.body, secrets_in(asked)))
         ids = {key: value for key, value in {**ids, **live.ids}.items() if key not in _UNDER_WAY}
         self.journal(self.stamp(replace(done, ids=ids)))
@@ -157,6 +147,25 @@ class Hands:
                 self.cluster, survey, address, self.journal, self.stamp, self.report, self.clock, self.sleep
             ).run()
 
+    def _steps(
+        self, change: Change, body: Body, before: Live | None, old: Entry | None, ids: Mapping[str, str]
+    ) -> Sequence[Step]:
+        kind, name = KINDS[change.address.kind], change.address.name
+        match change:
+            case Update():
+                assert before is not None, "an update is of what is live"
+                if old is not None and old.status == "applied" and before.strays and not change.differences:
+                    return ()  # the resource itself is well
+                return kind.update(name, body, before, Last(old.asked, old.recorded) if old else Last())
+            case Adopt():
+                assert before is not None, "what is taken over is live"
+                other = change.differences or missing(body, before.body)
+                return kind.update(name, body, before, Last()) if other else ()
+            case Replace() if old is None and before is not None:
+                return kind.update(name, body, before, Last())  # a version that was there before
+            case _:
+                return kind.create(name, body, ids)
+
     def _refuse_losing(self, live: Live, address: Address) -> None:
         count = Eyes(self.cluster, clock=self.clock, sleep=self.sleep).documents(live)
         if count:
@@ -165,9 +174,18 @@ class Hands:
     def _delete(self, change: Delete, survey: Survey) -> None:
         live = survey.live.get(change.address)
         if live is not None:
-            for step in KINDS[change.address.kind].delete(change.address.name, live):
-                self._remove(step)
+            self._remove_strays(change.address, live)
+            self._remove_all(change.address, live)
         self.journal(change.address)
+
+    def _remove_strays(self, address: Address, live: Live) -> None:
+        for stray in live.strays:
+            self.report(Note(f"deleting {stray}, which was made beside {address} by a request that came late"))
+            self._remove_all(address, Live({}, {f"{address.kind}_id": stray}))
+
+    def _remove_all(self, address: Address, live: Live) -> None:
+        for step in KINDS[address.kind].delete(address.name, live):
+            self._remove(step)
 
     def _remove(self, step: Step) -> None:
         match step:
@@ -207,13 +225,16 @@ class Hands:
                         meta,
                         self.bundle(model, sha256),
                         model_id=ids.get("model_id"),
+                        tag=ids[ml.TAG],
                         remember=lambda model_id: remember("model_id", model_id),
                         report=self.report,
                     )
                 case RegisterThere(body):
-                    register_there.register_there(self.cluster, body, ids=ids, remember=remember, report=self.report)
+                    register_there.register_there(
+                        self.cluster, body, tag=ids[ml.TAG], ids=ids, remember=remember, report=self.report
+                    )
                 case CreateConnector(request):
-                    connectors.create(self.cluster, request, ids=ids, remember=remember)
+                    connectors.create(self.cluster, request, tag=ids[ml.TAG], remember=remember)
                 case UpdateConnector(request):
                     with self.deploying:
                         connectors.update(
@@ -278,6 +299,13 @@ class Hands:
         if live is None:
             raise NotReady(f"{address}: acknowledged by the server, and not there", hint="run osform apply again")
         raise ReadBackMismatch(_lacking(address, lacking, survey), hint="run osform plan; the ledger has it unfinished")
+
+
+def _tag(steps: Sequence[Step]) -> dict[str, str]:
+    """A new tag for what is made under no name of its own; it is written down before anything is made."""
+    if not any(isinstance(step, RegisterModel | RegisterThere | CreateConnector) for step in steps):
+        return {}
+    return {ml.TAG: ml.tag(secrets.token_hex(8))}
 
 
 def _beside(before: Any, now: Any) -> Any:

@@ -25,7 +25,7 @@ from osform.kinds.vectors import made
 
 What = Literal[
     "missing", "changed", "undeployed", "partly deployed", "not answering", "answers differently", "unfinished",
-    "stale vectors",
+    "stale vectors", "made twice",
 ]  # fmt: skip
 _ANSWER_SECONDS = 20.0
 
@@ -117,6 +117,9 @@ def _drifts(survey: Survey, address: Address, wrong: Mapping[Address, str]) -> I
         return
     if entry.role == "past":
         return  # nobody is served by it; its aliases and its write block come and go with the index that serves
+    if live.strays:
+        detail = f"a request that came late made {', '.join(live.strays)} beside it"
+        yield Drift(address, "made twice", detail=detail)
     found = KINDS[address.kind].drift(entry.recorded, shown_live(survey, address).body)
     runtime = tuple(each for each in found if address.kind == "model" and each.path == ("deployed",))
     if rest := tuple(each for each in found if each not in runtime):

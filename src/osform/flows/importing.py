@@ -10,6 +10,7 @@ from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.cluster.ledger import Ledger
+from osform.cluster.retry import ping
 from osform.core.address import Address
 from osform.core.diff import Difference
 from osform.core.events import Note, Report, silent
@@ -74,7 +75,7 @@ def import_live(
     mistakes, InputError for an address that nothing is at and for credentials that ``environ`` does not have, LockHeld,
     Unreachable and RequestFailed.
     """
-    cluster.ping()
+    ping(cluster)
     written = [path] if (path := write_stack_file(provision)) else []
     spec = load_stack(provision, environment, variables)
     state = Ledger(cluster, spec.name, spec.environment).read()

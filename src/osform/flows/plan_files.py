@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from osform.cluster.client import Cluster
+from osform.cluster.retry import ping
 from osform.core.address import Address
 from osform.core.plan import Plan
 from osform.core.resource import StackSpec
@@ -39,7 +40,7 @@ class PlanFile:
 
     @classmethod
     def of(cls, plan: Plan, spec: StackSpec, cluster: Mapping[str, Any] | None = None, name: str = "plan") -> PlanFile:
-        """A plan made from ``spec``; ``cluster`` is the answer to ``Cluster.ping``."""
+        """A plan made from ``spec``; ``cluster`` is the answer to ``ping``."""
         made = {
             "version": FORMAT,
             "osform": version("osform"),
@@ -97,7 +98,7 @@ class PlanFile:
         ):
             if self.content[word] != here:
                 raise PlanRefused(f"{self.name}: a plan of the {word} {self.content[word]}, not of {here}", hint=hint)
-        made, now = self.content["plan_file"]["cluster"], cluster.ping()
+        made, now = self.content["plan_file"]["cluster"], ping(cluster)
         if made["uuid"] and made["uuid"] != now.get("cluster_uuid"):
             message = f"{self.name}: a plan of the cluster {made['name']} ({made['uuid']}), and this one is"
             message += f" {now.get('cluster_name')} ({now.get('cluster_uuid')})"
@@ -130,13 +131,16 @@ def recall(cache: Path, checksum: str) -> PlanFile | None:
         return None
 
 
-def moved(plan: Plan, expected: str, reviewed: PlanFile | None) -> PlanRefused:
-    """The refusal of a plan that is not the one that was reviewed, with what differs between the two."""
+def moved(plan: Plan, expected: str, reviewed: PlanFile | None, *, command: str = "osform plan") -> PlanRefused:
+    """The refusal of a plan that is not the one that was reviewed, with what differs between the two.
+
+    ``command`` is what shows the new one.
+    """
     head = f"the plan is {plan.checksum[:12]} now, expected {expected[:12]}: the files or the cluster have changed"
     lines = list(_moved(reviewed.content, plan)) if reviewed else list(_present(plan))
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES} more"]
-    return PlanRefused("\n  ".join([head, *lines]), hint="look at the new plan: osform plan")
+    return PlanRefused("\n  ".join([head, *lines]), hint=f"look at the new plan: {command}")
 
 
 def _present(plan: Plan) -> Iterator[str]:

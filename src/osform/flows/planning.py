@@ -114,7 +114,8 @@ def _change(survey: Survey, address: Address) -> Change | None:
         )
     reason, found, notes = _compared(entry, live, asked)
     moved = survey.moved.get(address)
-    if not found and entry.status == "applied" and moved is None and address not in survey.moves:
+    unchanged = not found and entry.status == "applied" and moved is None and not live.strays
+    if unchanged and address not in survey.moves:
         return None
     kind = KINDS[address.kind]
     # What somebody changed by hand can be put back, where the same change in the files could not be made.
@@ -127,11 +128,11 @@ def _change(survey: Survey, address: Address) -> Change | None:
     made = Adopt if not found and moved else Replace if refusal else Update
     return made(
         address=address,
-        reason=reason if found else "changed",
+        reason=reason if found or live.strays else "changed",
         differences=_placed(resource, found),
         asked=asked,
         place=Place(resource.file),
-        notes=(refusal,) if refusal else (*_moved_note(moved), *notes, *kind.remarks(found)),
+        notes=(refusal,) if refusal else (*_moved_note(moved), *notes, *_stray_notes(live), *kind.remarks(found)),
         moved_from=moved,
     )
 
@@ -245,6 +246,10 @@ def _retained(survey: Survey) -> frozenset[Address]:
 
 def _moved_note(moved: Address | None) -> tuple[str, ...]:
     return (f"renamed from {moved}: the object on the cluster stays",) if moved else ()
+
+
+def _stray_notes(live: Live) -> tuple[str, ...]:
+    return tuple(f"{stray} is deleted: a request that came late made it beside this one" for stray in live.strays)
 
 
 def _adoption(resource: Resource, live: Live, asked: Body) -> Change:

@@ -12,6 +12,7 @@ from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.cluster.ledger import Ledger
+from osform.cluster.retry import ping
 from osform.core.address import Address
 from osform.core.events import Report, silent
 from osform.core.plan import Adopt, Plan
@@ -100,7 +101,9 @@ class Stack:
         with locked(self._ledger(cluster), lock, report) as ledger:
             survey, plan, used = self._planned(ledger.cluster, adoption)
             if expect is not None and plan.checksum != expect:
-                raise moved(plan, expect, reviewed or recall(bundles.cache_folder(self.environ), expect))
+                reviewed = reviewed or recall(bundles.cache_folder(self.environ), expect)
+                command = "osform plan" if self.spec.resources else "osform destroy"
+                raise moved(plan, expect, reviewed, command=command)
             if review is not None:
                 review(plan)
             removing.refuse(used)
@@ -177,7 +180,7 @@ class Stack:
 
     def _survey(self, cluster: Cluster, adoption: Adoption | None = None) -> tuple[Survey, dict[Address, str]]:
         """One look at everything, and what was wrong with the answers of models."""
-        cluster.ping()
+        ping(cluster)
         survey = Survey.take(self.spec, self._ledger(cluster).read(), self.environ, Eyes(cluster), adoption)
         return survey, ask_models(survey, cluster)
 

@@ -73,12 +73,14 @@ class Live:
     """A resource as it is on the cluster, in the shape of ``asked``, without volatile fields.
 
     ``documents`` counts those of an index that a search sees, ``nodes`` are the ids of those that serve a model.
+    ``strays`` are ids of what was made besides, by a request that was given up, sent again, and carried out after all.
     """
 
     body: Body
     ids: Mapping[str, str] = field(default_factory=dict)
     documents: int = 0
     nodes: frozenset[str] = frozenset()
+    strays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from osform.kinds.base import (
     UpdateConnector,
     Wanted,
 )
-from osform.kinds.defaults import expendable, needs  # noqa: F401 - parts of the kind
+from osform.kinds.defaults import needs  # noqa: F401 - parts of the kind
 
 KIND = "connector"
 KEYS = frozenset({
@@ -122,16 +122,20 @@ def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
 
 
 def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
-    """By the id that the ledger remembers; names are not unique. Credentials are taken to be as they were sent."""
+    """By the id that the ledger remembers, or the tag. Credentials are taken to be as they were sent."""
     stored = {hit["_id"]: _body(hit["_source"]) for hit in (answers[0] or {}).get("hits", {}).get("hits", [])}
     live: dict[str, Live] = {}
     for name, want in wanted.items():
+        made = sorted(ml.made_by(want.ids, stored))
         connector_id = want.ids.get("connector_id")
-        if connector_id is None and want.adopt is not None:
+        if connector_id not in stored:
+            connector_id = next(iter(made), None)
+        if connector_id is None and "connector_id" not in want.ids and want.adopt is not None:
             connector_id = _alike(want.asked, {key: stored[key] for key in sorted(stored) if key not in want.adopt})
-        if connector_id is not None and connector_id in stored:
+        if connector_id is not None:
             credential = {"credential": want.asked["credential"]} if want.asked.get("credential") else {}
-            live[name] = Live({**stored[connector_id], **credential}, {"connector_id": connector_id})
+            strays = tuple(key for key in made if key != connector_id)
+            live[name] = Live({**stored[connector_id], **credential}, {"connector_id": connector_id}, strays=strays)
     return live
 
 
@@ -160,6 +164,11 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
     return None
 
 
+def expendable(live: Live) -> bool:
+    """One that was never finished: nothing uses it."""
+    return ml.tagged(live.body.get("description"))
+
+
 def remarks(changed: Sequence[Difference]) -> Sequence[str]:
     """What stays, since the server takes no field away; and who is interrupted."""
     gone = sorted({dotted(d.path) for d in changed if d.after is ABSENT and d.path[:1] != ("actions",)})
@@ -174,7 +183,8 @@ def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
 
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Send it whole while no model uses it."""
-    return [UpdateConnector(ml.put_connector(live.ids["connector_id"], asked))]
+    bare = {"description": ""} if ml.tagged(live.body.get("description")) else {}
+    return [UpdateConnector(ml.put_connector(live.ids["connector_id"], {**bare, **asked}))]
 
 
 def delete(name: str, live: Live) -> Sequence[Step]:

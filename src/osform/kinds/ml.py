@@ -13,6 +13,10 @@ from osform.core.request import Request
 
 BASE = "/_plugins/_ml"
 
+TAG = "tag"
+"""Under this key of a resource's ids is the mark that it carries until the server's id for it is known."""
+_MARK = "osform is setting this up: "
+
 # The server parses model_config by the function_name that it has already seen, so the order is part of the request.
 _META_ORDER = (
     "name",
@@ -23,6 +27,26 @@ _META_ORDER = (
     "model_content_size_in_bytes",
     "total_chunks",
 )
+
+
+def tag(token: str) -> str:
+    """The description that a model or connector is made with, in place of its own, which follows.
+
+    Names are not unique, and an id is known from the answer alone. By the tag what was made is found where no answer
+    came, and where the request is carried out only after it was given up and sent again.
+    """
+    return _MARK + token
+
+
+def tagged(description: Any) -> bool:
+    """Whether a description is a tag still."""
+    return isinstance(description, str) and description.startswith(_MARK)
+
+
+def made_by(ids: Mapping[str, str], stored: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The ids of those that were made under the tag which ``ids`` remember, and that still carry it."""
+    mark = ids.get(TAG)
+    return [key for key, source in stored.items() if mark is not None and source.get("description") == mark]
 
 
 def register_meta(meta: Mapping[str, Any]) -> Request:

@@ -170,18 +170,22 @@ def reads(wanted: Mapping[str, Wanted]) -> Sequence[Request]:
 
 
 def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, Live]:
-    """By the id that the ledger remembers; a model that it doesn't know is somebody else's."""
+    """By the id that the ledger remembers, or the tag; a model that it doesn't know is somebody else's."""
     models = {hit["_id"]: hit["_source"] for hit in (answers[0] or {}).get("hits", {}).get("hits", [])}
     serving = _serving(answers[1])
     live: dict[str, Live] = {}
     for name, want in wanted.items():
+        made = sorted(ml.made_by(want.ids, models), key=lambda key: (_number(models[key]), key))
         model_id = want.ids.get("model_id")
-        if model_id is None and want.adopt is not None:
+        if model_id not in models:
+            model_id = next(iter(made), None)
+        if model_id is None and "model_id" not in want.ids and want.adopt is not None:
             model_id = _alike(want.asked, {key: models[key] for key in models if key not in want.adopt})
-        if model_id is not None and model_id in models:
+        if model_id is not None:
             nodes = serving.get(model_id, frozenset())
             echoed = {key: want.asked[key] for key in model_sources.ECHOED if key in want.asked}
-            live[name] = Live(_body(models[model_id], bool(nodes)) | echoed, {"model_id": model_id}, nodes=nodes)
+            body, strays = _body(models[model_id], bool(nodes)) | echoed, tuple(key for key in made if key != model_id)
+            live[name] = Live(body, {"model_id": model_id}, nodes=nodes, strays=strays)
     return live
 
 
@@ -250,6 +254,8 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     fields = {key: asked[key] for key in sorted(KEPT & asked.keys()) if asked[key] != live.body.get(key)}
     deployed = live.body["deployed"]
     steps: list[Step] = [] if deployed is True or _WHOLE.match(str(deployed)) else [register]
+    if ml.tagged(live.body.get("description")):
+        fields = {"description": "", **fields}
     if missing(asked.get("model_config", {}), live.body.get("model_config", {})):
         fields["model_config"] = asked["model_config"]
     if "model_config" in fields or str(deployed).startswith(ASTRAY):
