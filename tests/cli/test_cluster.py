@@ -67,5 +67,5 @@ def test_every_command_and_option_is_in_the_docs() -> None:
         if option.opts[0].startswith("--")
     }
     synopses = [line for line in page.splitlines() if line.startswith("    osform cluster ")]
-    documented = {(line.split()[2], f"--{word}") for line in synopses for word in re.findall(r"\[--(\w+)", line)}
+    documented = {(line.split()[2], f"--{word}") for line in synopses for word in re.findall(r"\[--([\w-]+)", line)}
     assert options - documented == set()

@@ -50,17 +50,22 @@ def live_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def live_url(live_name: str, live_port: int) -> Iterator[str]:
+def live_version() -> str:
+    """The OpenSearch that the suite runs on."""
+    return os.environ.get("OSFORM_TEST_VERSION") or DEFAULT_VERSION
+
+
+@pytest.fixture(scope="session")
+def live_url(live_name: str, live_port: int, live_version: str) -> Iterator[str]:
     """The URL of a two-node cluster, empty unless it was kept from an earlier run."""
     keep = os.environ.get("OSFORM_KEEP_TEST_CLUSTER") == "1"
     kept = keep and running_url(live_name) is not None
     if not kept:
         local_cluster.down(live_name, purge=True)
-    version = os.environ.get("OSFORM_TEST_VERSION") or DEFAULT_VERSION
     # The suite deploys more models one after the other than anybody would, and ML Commons refuses work while 85 % of
     # the heap is taken, garbage included.
     heap = None if kept else "1536m"
-    asked = local_cluster.Asked(port=live_port, single=None if kept else False, heap=heap, version=version)
+    asked = local_cluster.Asked(port=live_port, single=None if kept else False, heap=heap, version=live_version)
     status = local_cluster.up(live_name, asked)
     assert status.spec is not None
     yield status.spec.url

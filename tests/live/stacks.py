@@ -121,11 +121,15 @@ class Project:
         """``osform apply`` without being asked."""
         return self.run("apply", "--yes", *words, url=url)
 
-    def take_away(self, *words: str) -> Ran:
-        """Delete everything of this stack from the cluster, by removing its files."""
+    def empty(self) -> None:
+        """Remove the files of all resources."""
         for folder in (self.root / "provision").iterdir():
             if folder.is_dir() and folder.name != "environments":
                 shutil.rmtree(folder)
+
+    def take_away(self, *words: str) -> Ran:
+        """Delete everything of this stack from the cluster, by removing its files."""
+        self.empty()
         return self.apply("--force", *words)
 
 

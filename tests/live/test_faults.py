@@ -8,19 +8,21 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 import pytest
 
 from tests import tiny
+from tests.live.loopback import Loopback
 from tests.live.stacks import Project
-from tests.live.sweeps import FAULTS, faulty, hasty, killed, undisturbed
+from tests.live.sweeps import FAULTS, Changing, Removing, Sweep, hasty
 
-Sweep = Callable[[Iterable[int], Callable[[Project, int], object]], None]
 log = logging.getLogger(__name__)
 SEED = time.strftime("%Y-%m-%d")
+SWEEPS: dict[str, type[Sweep]] = {"making": Sweep, "changing": Changing, "removing": Removing}
+FOUR_AT_ONCE = [fault for fault in FAULTS if fault != "late arrival"]
+"""Faults that an apply can bear at several requests, far from each other: a sweep is done in a quarter of the runs."""
 
 
 @pytest.fixture(scope="module")
@@ -29,56 +31,96 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tiny.Tiny:
 
 
 @pytest.fixture(scope="module")
-def usual(live_url: str, model: tiny.Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, int]:
-    """What an apply leaves that nothing happens to, and how many requests it is."""
-    project = hasty(tmp_path_factory.mktemp("usual") / "project", live_url, model)
-    found = undisturbed(project)
-    assert project.take_away("--lock-timeout", "30").status == 0
-    return found
+def elsewhere() -> Iterator[Loopback]:
+    with Loopback() as server:
+        yield server
 
 
-@pytest.fixture
-def sweep(live_url: str, model: tiny.Tiny, tmp_path: Path) -> Sweep:
-    """Does something at each of the numbers, each time to a new project, and tells all that went wrong together."""
-
-    def run(numbers: Iterable[int], act: Callable[[Project, int], object]) -> None:
-        wrong: list[str] = []
-        for number in numbers:
-            project = hasty(tmp_path / str(number), live_url, model)
-            started = time.monotonic()
-            try:
-                ended = act(project, number)
-                log.info("request %d: %s, %.1f s", number, ended, time.monotonic() - started)
-            except AssertionError as error:
-                wrong.append(f"request {number}: {error}")
-                log.info(wrong[-1])
-            assert project.take_away("--lock-timeout", "30").status == 0
-        assert not wrong, "\n".join(wrong)
-
-    return run
+@pytest.fixture(scope="module")
+def small(live_url: str, model: tiny.Tiny, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """Applies of the small stack of six kinds."""
+    root, numbers = tmp_path_factory.mktemp("small"), count()
+    sweep = Sweep(lambda: hasty(root / str(next(numbers)), live_url, model))
+    sweep.measure()
+    return sweep
 
 
-def some(count: int, usual: tuple[Any, int], salt: str) -> list[int]:
-    return sorted(random.Random(SEED + salt).sample(range(11, usual[1] + 1), count))
+@pytest.fixture(scope="module", params=SWEEPS)
+def whole(
+    request: pytest.FixtureRequest,
+    live_url: str,
+    model: tiny.Tiny,
+    elsewhere: Loopback,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Sweep]:
+    """Applies of the stack of all kinds: that make it, change it, take it away."""
+    root, numbers = tmp_path_factory.mktemp("whole"), count()
+
+    def lay() -> Project:
+        return hasty(root / str(next(numbers)), live_url, model, elsewhere)
+
+    sweep = SWEEPS[request.param](lay)
+    sweep.measure()
+    log.info("%s: %d requests, %d changes", request.param, sweep.requests, sweep.changes)
+    yield sweep
+    sweep.close()
 
 
-def test_after_a_kill_the_next_apply_ends_in_the_same_state(sweep: Sweep, usual: tuple[Any, int]) -> None:
-    sweep(some(3, usual, "kill"), lambda project, number: killed(project, number, usual[0]))
+def visit(numbers: Iterable[int], act: Callable[[int], str]) -> None:
+    """Do something at each of the numbers, and tell all that went wrong together."""
+    wrong: list[str] = []
+    for number in numbers:
+        started = time.monotonic()
+        try:
+            ended = act(number)
+        except AssertionError as error:
+            ended = f"WRONG: {error}"
+            wrong.append(f"request {number}: {error}")
+        log.info("request %d: %s, %.1f s", number, ended, time.monotonic() - started)
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_ends_well_or_in_a_clear_error(sweep: Sweep, usual: tuple[Any, int], fault: str) -> None:
-    sweep(some(1, usual, fault), lambda project, number: faulty(project, number, fault, usual[0]))
+def some(number: int, most: int, salt: str) -> list[int]:
+    return sorted(random.Random(SEED + salt).sample(range(1, most + 1), number))
+
+
+def test_after_a_kill_the_next_apply_ends_in_the_same_state(small: Sweep) -> None:
+    visit(some(2, small.requests, "kill"), small.killed)
+
+
+def test_after_a_kill_everything_can_be_taken_away(small: Sweep) -> None:
+    visit(some(1, small.changes, "abandon"), small.abandoned)
+
+
+@pytest.mark.parametrize("fault", FOUR_AT_ONCE)
+def test_a_fault_ends_well_or_in_a_clear_error(small: Sweep, fault: str) -> None:
+    visit(some(1, small.requests, fault), lambda number: small.faulty([number], fault))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_a_kill_between_every_two_requests(sweep: Sweep, usual: tuple[Any, int]) -> None:
-    sweep(range(1, usual[1] + 2), lambda project, number: killed(project, number, usual[0]))
+def test_a_kill_between_every_two_requests(whole: Sweep) -> None:
+    visit(range(1, whole.requests + 2), whole.killed)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_a_kill_before_every_change_of_what_is_then_taken_away(whole: Sweep) -> None:
+    visit(range(1, whole.changes + 2), whole.abandoned)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_at_every_request(sweep: Sweep, usual: tuple[Any, int], fault: str) -> None:
-    sweep(range(1, usual[1] + 1), lambda project, number: faulty(project, number, fault, usual[0]))
+def test_every_fault_at_every_request(whole: Sweep, fault: str) -> None:
+    most = whole.requests if fault in FOUR_AT_ONCE else whole.changes
+    stride = -(-most // 4) if fault in FOUR_AT_ONCE else most
+
+    def act(first: int) -> str:
+        numbers = range(first, most + 1, stride)
+        ended = whole.faulty(numbers, fault)
+        if ended == "well" or len(numbers) == 1:
+            return ended
+        return "; ".join(f"{number}: {whole.faulty([number], fault)}" for number in numbers)  # one hid the others
+
+    visit(range(1, stride + 1), act)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from osform.errors import LocalClusterError
@@ -19,6 +21,20 @@ def test_two_nodes_take_neighbouring_ports() -> None:
 def test_a_single_node_has_every_role() -> None:
     (node,) = Spec(single=True).nodes
     assert set(node.roles) == {"cluster_manager", "data", "ingest", "ml"}
+
+
+def test_more_ml_nodes_have_numbers_and_the_next_ports() -> None:
+    nodes = Spec(port=9270, ml_nodes=3).nodes
+    assert [(node.name, node.http_port) for node in nodes] == [
+        ("data", 9270), ("ml", 9271), ("ml-2", 9272), ("ml-3", 9273),
+    ]  # fmt: skip
+    assert {node.roles for node in nodes[1:]} == {("ml",)}
+
+
+@pytest.mark.parametrize("asked", [{"ml_nodes": 0}, {"ml_nodes": 10}, {"ml_nodes": 2, "single": True}])
+def test_another_number_of_ml_nodes_is_refused(asked: Any) -> None:
+    with pytest.raises(LocalClusterError, match="ML nodes"):
+        Spec(**asked)
 
 
 def test_the_url_is_the_data_nodes() -> None:

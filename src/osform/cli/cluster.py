@@ -20,12 +20,21 @@ def cluster() -> None:
 
 @cluster.command()
 @NAME
-@click.option("--port", type=int, help="HTTP port of the data node; the ML node takes the next.  [default: 9200]")
+@click.option("--port", type=int, help="HTTP port of the data node; ML nodes take the next.  [default: 9200]")
 @click.option("--single/--two-nodes", default=None, help="One node that does all, or one for data and one for ML.")
+@click.option("--ml-nodes", type=int, metavar="N", help="How many ML nodes.  [default: 1]")
 @click.option("--heap", metavar="SIZE", help="Heap of each node, e.g. 768m or 2g.  [default: 1g]")
 @click.option("--version", type=click.Choice(list(RELEASES)), help="OpenSearch version.")
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds to wait for the nodes.")
-def up(name: str, port: int | None, single: bool | None, heap: str | None, version: str | None, timeout: float) -> None:
+def up(
+    name: str,
+    port: int | None,
+    single: bool | None,
+    ml_nodes: int | None,
+    heap: str | None,
+    version: str | None,
+    timeout: float,
+) -> None:
     """Start the cluster, or what is missing of it, and wait until it serves.
 
     The first time it is downloaded (about 690 MB, 570 MB for 2.19.6) and unpacked. What is not given is as at the last
@@ -33,7 +42,7 @@ def up(name: str, port: int | None, single: bool | None, heap: str | None, versi
     """
     from osform.flows import local_cluster
 
-    asked = local_cluster.Asked(port, single, heap, version)
+    asked = local_cluster.Asked(port, single, heap, version, ml_nodes)
     with reporting() as report:
         state = local_cluster.up(name, asked, report=report, timeout=timeout)
     click.echo(_text(state))
@@ -41,7 +50,7 @@ def up(name: str, port: int | None, single: bool | None, heap: str | None, versi
 
 @cluster.command()
 @NAME
-@click.option("--node", metavar="NODE", help="Stop this node alone: data or ml. `up` brings it back.")
+@click.option("--node", metavar="NODE", help="Stop this node alone: data, ml, ml-2 ... `up` brings it back.")
 @click.option("--purge", is_flag=True, help="Remove the cluster's data and logs as well.")
 def down(name: str, node: str | None, purge: bool) -> None:
     """Stop the cluster. Its data stay, unless --purge is given."""
@@ -66,7 +75,7 @@ def status(name: str, form: str) -> None:
 
 @cluster.command()
 @NAME
-@click.option("--node", metavar="NODE", help="This node alone: data or ml.")
+@click.option("--node", metavar="NODE", help="This node alone: data, ml, ml-2 ...")
 @click.option("--lines", default=50, show_default=True, help="How many of the last lines of each node.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines as they come.")
 def logs(name: str, node: str | None, lines: int, follow: bool) -> None:

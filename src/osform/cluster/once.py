@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 from osform.cluster.retry import Patience, passes
 from osform.errors import RequestFailed, Unreachable
 
 Made = TypeVar("Made")
+Turn = AbstractContextManager[Any]
+"""What is held while the server numbers a model: of two registered in one group at the same time, one is refused."""
+NOBODY_ELSE: Turn = nullcontext()
 
 # After a POST without an answer: how long the server may take to finish it before it is sent again.
 SETTLE_SECONDS = 5.0
@@ -28,7 +32,7 @@ def once(post: Callable[[], Made], find: Callable[[], Made | None], patience: Pa
         except (Unreachable, RequestFailed) as error:
             if not passes(error) or patience.over:
                 raise
-            refused = isinstance(error, RequestFailed) and error.status == 429
+            refused = isinstance(error, RequestFailed) and error.status < 500
         found = soon(find, patience.within(0 if refused else SETTLE_SECONDS))
         if found is not None:
             return found

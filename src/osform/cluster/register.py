@@ -13,7 +13,7 @@ from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.cluster.models import Model, document, hits
-from osform.cluster.once import once
+from osform.cluster.once import NOBODY_ELSE, Turn, once
 from osform.cluster.readback import lacking
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.cluster.upload import CHUNK_BYTES, Bundle, stored_chunks, upload
@@ -34,6 +34,7 @@ def register(
     remember: Callable[[str], None],
     report: Report,
     tag: str | None = None,
+    turn: Turn = NOBODY_ELSE,
     deadline_seconds: float = 1800.0,
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
@@ -46,8 +47,8 @@ def register(
     name, model_format and model_group_id are mandatory; function_name is TEXT_EMBEDDING where it isn't given.
     ``model_id`` is what a journal says of an interrupted run. ``remember`` is called with the model's id as soon as it
     is known, before any chunk is sent. Where a ``tag`` is given, the model has it as its description until its bytes
-    are there. Of a model that is there already, whole or in part, only the missing chunks are sent; the fields that the
-    server forgets on the way are set again and read back.
+    are there. ``turn`` is held while the model is numbered. Of a model that is there already, whole or in part, only
+    the missing chunks are sent; the fields that the server forgets on the way are set again and read back.
 
     Raises InputError for a bundle that can't be read, a missing field, or a hash in ``meta`` that isn't the bundle's;
     ReadBackMismatch, RequestFailed and Unreachable; TaskFailed where the server does not register the model in time.
@@ -57,7 +58,7 @@ def register(
     source = Bundle.read(bundle)
     body = _complete(meta, source, chunk_bytes)
     model = _journalled(cluster, model_id, body, report, patience) or _twin(cluster, body, patience)
-    found = _identity(model) if model else _create(cluster, body | ({"description": tag} if tag else {}), patience)
+    found = _identity(model) if model else _create(cluster, body | _tagged(tag), turn, patience)
     remember(found)
     if model is None:
         model = _checked_new(cluster, found, body, patience)
@@ -151,7 +152,11 @@ def _fixed(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**fixed, "algorithm": body["function_name"], "model_config": config}
 
 
-def _create(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> str:
+def _tagged(tag: str | None) -> dict[str, str]:
+    return {"description": tag} if tag else {}
+
+
+def _create(cluster: Cluster, body: Mapping[str, Any], turn: Turn, patience: Patience) -> str:
     """POST the metadata once. Where it may have been acted on without an answer, the cluster is searched first."""
 
     def post() -> str:
@@ -161,7 +166,8 @@ def _create(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> st
         twin = _twin(cluster, body, patience)
         return _identity(twin) if twin else None
 
-    return once(post, find, patience)
+    with turn:
+        return once(post, find, patience)
 
 
 def _checked_new(cluster: Cluster, model_id: str, body: Mapping[str, Any], patience: Patience) -> Model:

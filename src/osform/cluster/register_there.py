@@ -14,7 +14,7 @@ from osform.cluster import models
 from osform.cluster.client import Cluster
 from osform.cluster.deploy import plain_error
 from osform.cluster.models import Model, document
-from osform.cluster.once import once
+from osform.cluster.once import NOBODY_ELSE, Turn, once
 from osform.cluster.readback import lacking
 from osform.cluster.register import restore
 from osform.cluster.retry import Clock, Patience, Sleep, persist_if_there
@@ -27,6 +27,9 @@ TASK = "task_id"
 
 _UNFINISHED = {"CREATED", "RUNNING"}
 _FIXED = ("name", "model_group_id", "model_format", "model_content_hash_value", "connector_id")
+_AGAIN = "run osform apply again"
+# A server that has begun with a registration says soon which model it is.
+_NAMED_SECONDS = 60.0
 _HINTS = (
     ("trusted", "allow the address: plugins.ml_commons.trusted_url_regex"),
     ("allow_registering_model_via_url", "set plugins.ml_commons.allow_registering_model_via_url: true"),
@@ -42,6 +45,7 @@ def register_there(
     ids: Mapping[str, str],
     remember: Callable[[str, str], None],
     report: Report,
+    turn: Turn = NOBODY_ELSE,
     deadline_seconds: float = 1800.0,
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
@@ -49,7 +53,8 @@ def register_there(
     """Have the server register a model, follow its task to the end, and return the model's id.
 
     ``ids`` are what a journal says of an interrupted run: ``model_id`` and ``task_id``. Until all is done the model has
-    the ``tag`` as its description. Raises TaskFailed with the server's reason, RequestFailed and Unreachable.
+    the ``tag`` as its description. ``turn`` is held while it is numbered. Raises TaskFailed with the server's reason,
+    RequestFailed and Unreachable.
     Source: https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
     """
     patience = Patience.of(deadline_seconds, clock, sleep)
@@ -58,13 +63,10 @@ def register_there(
     found = _journalled(cluster, body, ids, patience) or _twin(cluster, body, patience)
     task_id = ids.get(TASK)
     if found is None and task_id:
-        found = _followed(cluster, task_id, patience, strict=False)
+        found = _followed(cluster, task_id, patience.within(_NAMED_SECONDS), strict=False)
     if found is None:
-        found, task_id = _registered(cluster, {**body, "description": tag}, patience)
-        if task_id:
-            remember(TASK, task_id)
-            found = _followed(cluster, task_id, patience, strict=True) or found
-    assert found is not None, "a task that ends well names its model"
+        with turn:
+            found, task_id = _numbered(cluster, {**body, "description": tag}, remember, patience)
     remember("model_id", found)
     _wait(cluster, found, task_id, patience)
     restore(cluster, found, body, patience)
@@ -94,6 +96,27 @@ def _same(model: Model, body: Mapping[str, Any]) -> bool:
     return model.get("model_state") != "REGISTER_FAILED" and not lacking(fixed, model)
 
 
+def _numbered(
+    cluster: Cluster, body: Mapping[str, Any], remember: Callable[[str, str], None], patience: Patience
+) -> tuple[str, str | None]:
+    """Register the model, once more where somebody else's got the same number: its id, and the task that brings it."""
+    attempt = 0
+    while True:
+        found, task_id = _registered(cluster, body, patience)
+        try:
+            if task_id:
+                remember(TASK, task_id)
+                found = _followed(cluster, task_id, patience, strict=True) or found
+            if found:
+                return found, task_id
+            raise TaskFailed(f"task {task_id} is gone, and named no model", hint=_AGAIN)
+        except TaskFailed as error:
+            if "version conflict" not in error.message or patience.over:
+                raise
+        patience.pause(attempt)
+        attempt += 1
+
+
 def _registered(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> tuple[str | None, str | None]:
     """Send the registration once: the model's and the task's id, as far as the answer or a search tells them."""
 
@@ -112,7 +135,7 @@ def _registered(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -
 
 
 def _followed(cluster: Cluster, task_id: str, patience: Patience, *, strict: bool) -> str | None:
-    """The model of a task, once it has one; None where the task is gone or, unless ``strict``, has failed."""
+    """The model of a task, once it has one; None where the task is gone or, unless ``strict``, comes to nothing."""
     attempt = 0
     while not patience.over:
         task = persist_if_there(cluster, ml.task(task_id), patience)
@@ -124,11 +147,13 @@ def _followed(cluster: Cluster, task_id: str, patience: Patience, *, strict: boo
             return str(task["model_id"])
         patience.pause(attempt, longest=1)
         attempt += 1
-    raise TaskFailed(f"task {task_id} names no model, and the time is up", hint="run osform apply again")
+    if not strict:
+        return None
+    raise TaskFailed(f"task {task_id} names no model, and the time is up", hint=_AGAIN)
 
 
 def _wait(cluster: Cluster, model_id: str, task_id: str | None, patience: Patience) -> None:
-    """Wait until the server has the whole model."""
+    """Wait until the server has the whole model. One that does not get whole is taken away: nobody goes on with it."""
     attempt = 0
     while True:
         task = (persist_if_there(cluster, ml.task(task_id), patience) if task_id else None) or {}
@@ -139,7 +164,8 @@ def _wait(cluster: Cluster, model_id: str, task_id: str | None, patience: Patien
         if state not in (None, "REGISTERING", "REGISTER_FAILED"):
             return
         if state == "REGISTER_FAILED" or patience.over:
-            raise TaskFailed(f"model {model_id} is {state or 'gone'}", hint="run osform apply again")
+            models.delete(cluster, model_id, clock=patience.clock, sleep=patience.sleep)
+            raise TaskFailed(f"model {model_id} is {state or 'gone'} and was taken away", hint=_AGAIN)
         patience.pause(attempt, longest=1)
         attempt += 1
 

@@ -27,7 +27,14 @@ _PASSING_TYPES = {
     "unavailable_shards_exception",
     "version_conflict_engine_exception",
 }
-_PASSING_WORDS = ("not green", "all shards failed", "no shard available", "node not connected", "is deploying")
+_PASSING_WORDS = (
+    "not green",
+    "all shards failed",
+    "no shard available",
+    "node not connected",
+    "is deploying",
+    "document version conflict",  # two models registered in one group at the same time
+)
 
 
 @dataclass(frozen=True)

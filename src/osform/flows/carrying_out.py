@@ -82,6 +82,8 @@ class Hands:
     moving: threading.Lock = field(init=False, default_factory=threading.Lock)
     deploying: threading.Lock = field(init=False, default_factory=threading.Lock)
     """Held during a deployment: nodes load one model at a time, or run out of memory where each alone would fit."""
+    registering: threading.Lock = field(init=False, default_factory=threading.Lock)
+    """Held while the server numbers a model of a group."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "looking", Together(self._look))
@@ -226,12 +228,19 @@ class Hands:
                         self.bundle(model, sha256),
                         model_id=ids.get("model_id"),
                         tag=ids[ml.TAG],
+                        turn=self.registering,
                         remember=lambda model_id: remember("model_id", model_id),
                         report=self.report,
                     )
                 case RegisterThere(body):
                     register_there.register_there(
-                        self.cluster, body, tag=ids[ml.TAG], ids=ids, remember=remember, report=self.report
+                        self.cluster,
+                        body,
+                        tag=ids[ml.TAG],
+                        ids=ids,
+                        turn=self.registering,
+                        remember=remember,
+                        report=self.report,
                     )
                 case CreateConnector(request):
                     connectors.create(self.cluster, request, tag=ids[ml.TAG], remember=remember)

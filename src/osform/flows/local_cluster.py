@@ -48,6 +48,7 @@ class Asked:
     single: bool | None = None
     heap: str | None = None
     version: str | None = None
+    ml_nodes: int | None = None
 
     def given(self) -> dict[str, int | bool | str]:
         return {name: value for name, value in vars(self).items() if value is not None}
@@ -202,7 +203,9 @@ def _agreed(name: str, asked: Asked, known: State | None) -> Spec:
             hint=f"remove it (osform cluster down --purge{suffix}) or give the new one another --name",
         )
     if differing and known.running():
-        what = ", ".join(f"{key} {getattr(known.spec, key)}, not {getattr(spec, key)}" for key in differing)
+        what = ", ".join(
+            f"{key.replace('_', ' ')} {getattr(known.spec, key)}, not {getattr(spec, key)}" for key in differing
+        )
         raise LocalClusterError(
             f"the cluster {name} is running with {what}",
             hint=f"stop it first: osform cluster down{suffix}; its data stay. Or another one: --name",

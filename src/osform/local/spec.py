@@ -13,6 +13,7 @@ TRANSPORT_OFFSET = 100
 
 HEAP = re.compile(r"([1-9][0-9]*)([mg])")
 SMALLEST_HEAP = 256 << 20
+MOST_ML_NODES = 9
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,18 @@ class Spec:
     port: int = 9200
     single: bool = False
     heap: str = "1g"
+    ml_nodes: int = 1
 
     def __post_init__(self) -> None:
-        if not 1024 <= self.port <= 65535 - TRANSPORT_OFFSET - 1:
+        last = 65535 - TRANSPORT_OFFSET - self.ml_nodes
+        if not 1024 <= self.port <= last:
+            raise LocalClusterError(f"port {self.port} can't be used", hint=f"choose one from 1024 to {last}")
+        if not 1 <= self.ml_nodes <= MOST_ML_NODES:
+            raise LocalClusterError(f"{self.ml_nodes} ML nodes can't be had", hint=f"from 1 to {MOST_ML_NODES}")
+        if self.single and self.ml_nodes > 1:
             raise LocalClusterError(
-                f"port {self.port} can't be used", hint=f"choose one from 1024 to {65535 - TRANSPORT_OFFSET - 1}"
+                f"a single node that does all, and {self.ml_nodes} ML nodes beside it, are not to be had together",
+                hint=f"--two-nodes --ml-nodes {self.ml_nodes}",
             )
         if self.heap_bytes < SMALLEST_HEAP:
             raise LocalClusterError(f"a heap of {self.heap} is too small for a node", hint="give at least 256m")
@@ -69,7 +77,10 @@ class Spec:
             return (Node("data", ("cluster_manager", "data", "ingest", "ml"), self.port),)
         return (
             Node("data", ("cluster_manager", "data", "ingest"), self.port),
-            Node("ml", ("ml",), self.port + 1),
+            *(
+                Node("ml" if number == 1 else f"ml-{number}", ("ml",), self.port + number)
+                for number in range(1, self.ml_nodes + 1)
+            ),
         )
 
     @property
