@@ -87,12 +87,16 @@ def test_what_is_being_filled_for_just_this_is_gone_on_with_and_anything_else_is
     planned(begun)
     target = Address("index", "a-v2")
     filling = Entry(target, "applying", concealed(begun.asked(A)), ids={"index": "a-v2"}, role="next", of=A)
+    filling = replace(filling, journal={"source": "a-v1"})
     again = survey("m2", [*applied("m1"), filling])
     assert [change for change in planned(again).changes if isinstance(change, Delete)] == []
     assert again.moves[A].target == "a-v2"
     other = survey("m3", [*applied("m1"), filling])
     assert [str(each.address) for each in planned(other).changes if isinstance(each, Delete)] == ["index/a-v2"]
     assert other.moves[A].target == "a-v3"
+    elsewhere = survey("m2", [*applied("m1"), replace(filling, journal={"source": "a-v0"})])
+    planned(elsewhere)
+    assert elsewhere.moves[A].target == "a-v3"
 
 
 def test_what_a_kept_index_uses_stays_as_long_as_the_index() -> None:

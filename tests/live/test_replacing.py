@@ -357,3 +357,27 @@ def test_an_index_that_fails_its_checks_does_not_take_over(project: Project, clu
     assert done.status == 0, done.err
     assert behind(cluster, project.name) == [f"{project.name}-v2"]
     assert project.plan().status == 0
+
+
+@pytest.mark.soak
+def test_an_index_that_took_over_in_the_last_moment_of_an_apply_is_never_deleted(
+    project: Project, cluster: Cluster
+) -> None:
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    kill_at(project, "_aliases", 1)
+    # The request was let through, or is sent now: the alias moved, and the ledger does not know it.
+    actions = [
+        {"add": {"index": f"{project.name}-v2", "alias": project.name}},
+        {"remove": {"index": f"{project.name}-v1", "alias": project.name}},
+    ]
+    if behind(cluster, project.name) != [f"{project.name}-v2"]:
+        ask(cluster, "POST", "/_aliases", {"actions": actions})
+    assert "serves already" in project.run("apply", "--abandon", "--lock-timeout", "60").err
+    project.edit("model/NAME", "model: tiny2", "model: tiny")
+    refused = project.apply("--lock-timeout", "60")
+    assert (refused.status, "is behind the alias" in refused.err) == (1, True), refused.err
+    assert ask(cluster, "GET", f"/{project.name}/_count")["count"] == 300
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert project.plan().status == 0

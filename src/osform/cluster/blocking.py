@@ -21,6 +21,12 @@ def is_blocked(cluster: Cluster, index: str, patience: Patience | None = None) -
     return any(each.get("settings", {}).get(_SETTING) == "true" for each in answer.values())
 
 
+def serves(cluster: Cluster, alias: str, index: str, patience: Patience | None = None) -> bool:
+    """Whether an alias is on this index."""
+    answer = persist_if_there(cluster, Request("GET", f"/_alias/{quote(alias)}"), patience or Patience.of(60))
+    return index in (answer or {})
+
+
 def block(cluster: Cluster, index: str, patience: Patience | None = None) -> None:
     """Refuse writes from now on, and wait for those under way: none is acknowledged after this returns."""
     answer = persist(cluster, Request("PUT", f"/{quote(index)}/_block/write"), patience or Patience.of(60), longest=30)

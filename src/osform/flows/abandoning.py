@@ -10,7 +10,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.ledger import Ledger
 from osform.cluster.retry import Patience, persist_if_there
 from osform.core.address import Address
-from osform.core.events import Note, Report
+from osform.core.events import Note, Report, Warned
 from osform.core.request import Request
 from osform.core.state import Entry, State
 from osform.core.values import leaves
@@ -25,9 +25,13 @@ def abandon(cluster: Cluster, ledger: Ledger, state: State, report: Report) -> t
 
     Raises Unreachable and RequestFailed.
     """
+    gone: list[Address] = []
     left = [entry for entry in state.entries.values() if entry.role == "next"]
     for entry in left:
         index, source = str(entry.ids["index"]), str(entry.journal.get("source", ""))
+        if entry.of is not None and blocking.serves(cluster, entry.of.name, index):
+            report(Warned(f"{index} serves already, and stays: osform apply writes down the rest"))
+            continue
         if source and blocking.is_blocked(cluster, source, Patience.of(_SECONDS)):
             blocking.unblock(cluster, source, Patience.of(_SECONDS))
         persist_if_there(cluster, Request("DELETE", f"/{quote(index)}"), Patience.of(_SECONDS))
@@ -36,7 +40,8 @@ def abandon(cluster: Cluster, ledger: Ledger, state: State, report: Report) -> t
             persist_if_there(cluster, Request("DELETE", path), Patience.of(_SECONDS))
         ledger.forget(entry.address)
         report(Note(f"{index} is gone; {entry.of} goes on with {source or 'what it had'}"))
-    return tuple(entry.address for entry in left)
+        gone.append(entry.address)
+    return tuple(gone)
 
 
 def _copies(entry: Entry, state: State) -> Iterator[tuple[str, str]]:

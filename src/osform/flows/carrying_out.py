@@ -174,11 +174,21 @@ class Hands:
             raise PlanRefused(f"{address} was empty when it was planned, and has {count:,} documents now")
 
     def _delete(self, change: Delete, survey: Survey) -> None:
-        live = survey.live.get(change.address)
+        live, entry = survey.live.get(change.address), survey.state.entries.get(change.address)
+        if entry is not None and entry.role == "next" and entry.of is not None:
+            self._refuse_serving(change.address.name, entry.of)
         if live is not None:
             self._remove_strays(change.address, live)
             self._remove_all(change.address, live)
         self.journal(change.address)
+
+    def _refuse_serving(self, index: str, of: Address) -> None:
+        # An apply was cut off between the move of the alias and the ledger, and the files say something else by now.
+        if blocking.serves(self.cluster, of.name, index, self._patience(60)):
+            raise PlanRefused(
+                f"{index} is behind the alias {of.name} already: an apply that was cut off had just moved it there",
+                hint=f"apply {of} once as its file was then, which writes that down; then what it is to be now",
+            )
 
     def _remove_strays(self, address: Address, live: Live) -> None:
         for stray in live.strays:

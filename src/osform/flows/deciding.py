@@ -88,7 +88,9 @@ def _number(survey: Survey, moving: list[Address]) -> None:
 def _going_on(survey: Survey, address: Address) -> int | None:
     """The number of a physical index that an earlier apply began to fill with just what is asked now."""
     for each, entry in survey.state.entries.items():
-        if entry.role == "next" and entry.of == address:
+        # Numbers that the journal has are those of the index that it was filled from.
+        live = survey.live[address].ids["index"]
+        if entry.role == "next" and entry.of == address and live in (entry.journal.get("source"), each.name):
             number = owning.number(address.name, str(entry.ids.get("index")))
             before = survey.context
             versions = {**before.versions, address.name: number}

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster.blocking import clone_index, move_aliases
+from osform.cluster.blocking import clone_index, move_aliases, serves
 from osform.cluster.client import Cluster
 from osform.cluster.copying import Copier, Copy
-from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.cluster.retry import Clock, Patience, Sleep, persist
 from osform.cluster.vectors import VectorMap
 from osform.core.address import Address
 from osform.core.diff import missing
@@ -66,7 +66,7 @@ class Replacing:
         """Fill the new index, check it, move the alias; returns what is live then. May be called again at any time."""
         entry = self._begin()
         moved = dict(entry.journal)
-        if not self._has_moved():
+        if not serves(self.cluster, self.address.name, self.move.target, self._patience()):
             self._put_pipelines()
             self._make(self.survey.live[self.address])
             moved = self._fill(entry)
@@ -84,11 +84,6 @@ class Replacing:
         entry = self.stamp(entry)
         self.journal(entry)
         return entry
-
-    def _has_moved(self) -> bool:
-        path = f"/_alias/{quote(self.address.name)}"
-        answer = persist_if_there(self.cluster, Request("GET", path), self._patience())
-        return self.move.target in (answer or {})
 
     def _put_pipelines(self) -> None:
         """The copies that serve the new index; the old one goes on with its own."""
