@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import quote
 
 from osform.cluster import blocking
@@ -12,10 +11,9 @@ from osform.cluster.retry import Patience, persist_if_there
 from osform.core.address import Address
 from osform.core.events import Note, Report, Warned
 from osform.core.request import Request
-from osform.core.state import Entry, State
-from osform.core.values import leaves
+from osform.core.state import State
+from osform.flows import owning
 from osform.kinds import KINDS, pipelines
-from osform.kinds.settings import PIPELINES
 
 _SECONDS = 120.0
 
@@ -35,25 +33,10 @@ def abandon(cluster: Cluster, ledger: Ledger, state: State, report: Report) -> t
         if source and blocking.is_blocked(cluster, source, Patience.of(_SECONDS)):
             blocking.unblock(cluster, source, Patience.of(_SECONDS))
         persist_if_there(cluster, Request("DELETE", f"/{quote(index)}"), Patience.of(_SECONDS))
-        for kind, copy in _copies(entry, state):
-            path = pipelines.path(KINDS[kind].BASE, copy)  # type: ignore[attr-defined]
+        for copy in owning.copies_of(entry, state):
+            path = pipelines.path(KINDS[copy.kind].BASE, copy.name)  # type: ignore[attr-defined]
             persist_if_there(cluster, Request("DELETE", path), Patience.of(_SECONDS))
         ledger.forget(entry.address)
         report(Note(f"{index} is gone; {entry.of} goes on with {source or 'what it had'}"))
         gone.append(entry.address)
     return tuple(gone)
-
-
-def _copies(entry: Entry, state: State) -> Iterator[tuple[str, str]]:
-    """The pipelines that the new index alone would have used."""
-    used = {
-        leaf
-        for other in state.entries.values()
-        if other.role != "next" and other.address.kind == "index"
-        for _, leaf in leaves(dict(other.recorded.get("settings", {})))
-    }
-    for setting, kind in PIPELINES:
-        name = entry.asked.get("settings", {}).get(setting)
-        plain = Address(kind, str(name).rpartition("-v")[0])
-        if name and name not in used and plain in state.entries:
-            yield kind, str(name)

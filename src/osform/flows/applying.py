@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from osform.cluster import nodes
+from osform.cluster import blocking, nodes
 from osform.cluster.client import Cluster
 from osform.cluster.ledger import Ledger
 from osform.cluster.retry import Clock, Sleep
@@ -154,12 +154,27 @@ class Applier:
             raise PlanRefused(
                 f"{len(deletions)} of {known} resources would be deleted", hint="if that is meant: --force"
             )
+        if not whole:
+            self._refuse_losing_what_serves(plan, survey)
         if not force:
             self._refuse_losing_documents(deletions, survey)
         bodies = [change.asked or {} for change in plan.changes if change.address.kind == "model" and change.asked]
         for remote in {body.get("function_name") == "REMOTE" for body in bodies}:
             nodes.require_ml_node(self.cluster, remote=remote)
         self._refuse_engines(plan)
+
+    def _refuse_losing_what_serves(self, plan: Plan, survey: Survey) -> None:
+        # An apply was cut off between the move of the alias and the ledger, and the files say something else by now.
+        for change in plan.changes:
+            entry = survey.state.entries.get(change.address)
+            if isinstance(change, Delete) and entry and entry.role == "next" and entry.of:
+                of, index = entry.of, change.address.name
+                if blocking.serves(self.cluster, of.name, index):
+                    cut = "an apply that was cut off had just moved it there"
+                    raise PlanRefused(
+                        f"{index} is behind the alias {of.name} already: {cut}",
+                        hint=f"apply {of} once as its file was then, which writes that down; then what it is to be now",
+                    )
 
     def _refuse_losing_documents(self, deletions: list[Address], survey: Survey) -> None:
         eyes = Eyes(self.cluster, clock=self.clock, sleep=self.sleep)

@@ -24,6 +24,7 @@ from osform.core.resource import StackSpec
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
 from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed
+from osform.flows import owning
 from osform.flows.deciding import revived
 from osform.flows.looking import Eyes
 from osform.flows.replacing import Replacing
@@ -175,20 +176,12 @@ class Hands:
 
     def _delete(self, change: Delete, survey: Survey) -> None:
         live, entry = survey.live.get(change.address), survey.state.entries.get(change.address)
-        if entry is not None and entry.role == "next" and entry.of is not None:
-            self._refuse_serving(change.address.name, entry.of)
         if live is not None:
             self._remove_strays(change.address, live)
             self._remove_all(change.address, live)
+        for copy in owning.copies_of(entry, survey.state) if entry and entry.role == "next" else ():
+            self._remove_all(copy, Live({}))
         self.journal(change.address)
-
-    def _refuse_serving(self, index: str, of: Address) -> None:
-        # An apply was cut off between the move of the alias and the ledger, and the files say something else by now.
-        if blocking.serves(self.cluster, of.name, index, self._patience(60)):
-            raise PlanRefused(
-                f"{index} is behind the alias {of.name} already: an apply that was cut off had just moved it there",
-                hint=f"apply {of} once as its file was then, which writes that down; then what it is to be now",
-            )
 
     def _remove_strays(self, address: Address, live: Live) -> None:
         for stray in live.strays:

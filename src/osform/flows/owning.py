@@ -14,6 +14,7 @@ from osform.core.state import Entry, State
 from osform.core.values import concealed, leaves, redacted, secrets_in
 from osform.kinds.base import Body, Live
 from osform.kinds.mappings import MARK
+from osform.kinds.settings import PIPELINES
 
 _SETTINGS = "cluster_settings"
 # Kinds whose object on the server has a name or id of its own, so that it outlives the file's name.
@@ -80,6 +81,20 @@ def retained(state: State, seeds: Iterable[Body], wanted: Container[Address], no
                 kept.add(each)
                 waiting.append(entry.recorded)
     return frozenset(kept)
+
+
+def copies_of(filling: Entry, state: State) -> Iterator[Address]:
+    """The copies of pipelines that an index which is being filled has, and no other index of the stack uses."""
+    used = {
+        leaf
+        for entry in state.entries.values()
+        if entry.role != "next" and entry.address.kind == "index"
+        for _, leaf in leaves(dict(entry.recorded.get("settings", {})))
+    }
+    for setting, kind in PIPELINES:
+        name = str(filling.asked.get("settings", {}).get(setting, ""))
+        if name not in used and Address(kind, name.rpartition("-v")[0]) in state.entries:
+            yield Address(kind, name)
 
 
 def _called_there(entry: Entry) -> Iterator[str]:

@@ -14,6 +14,7 @@ from osform.core.request import Request
 from osform.core.state import Entry
 from osform.core.values import leaves
 from osform.errors import PlanRefused, RequestFailed
+from osform.flows import owning
 from osform.flows.looking import Eyes
 from osform.flows.survey import Survey
 from osform.kinds import ml
@@ -53,6 +54,8 @@ def uses(plan: Plan, survey: Survey, eyes: Eyes) -> tuple[Use, ...]:
         return ()
     owners = {user: name for name, entry in survey.state.others for user in _users(entry)}
     mine = {user: entry.address for entry in survey.state.entries.values() for user in _users(entry)}
+    for entry in [each for each in survey.state.entries.values() if each.role == "next"]:
+        mine |= dict.fromkeys(owning.copies_of(entry, survey.state), entry.address)
     asked = {change.address: change.asked for change in plan.changes}
     found: set[Use] = set()
     for thing in _things(eyes):
