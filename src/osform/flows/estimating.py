@@ -43,7 +43,7 @@ def estimated(plan: Plan, survey: Survey, cluster: Cluster, clock: Clock = time.
 def _seconds(
     survey: Survey, address: Address, documents: int, cluster: Cluster, paces: dict[str, float | None], clock: Clock
 ) -> float | None:
-    """By the model that is there: a text is embedded by one thread, and an ML node has as many as processors."""
+    """By the model that is there, as if each ML node embedded one text at a time: rather too long than too short."""
     total = 0.0
     for pipeline in pipelines_of(survey.spec).get(address, ()):
         body = survey.spec.resources[pipeline].body
@@ -63,7 +63,7 @@ def _seconds(
 
 
 def _pace(cluster: Cluster, model_id: str, clock: Clock) -> float | None:
-    """Seconds a text takes, all processors of the ML nodes at work."""
+    """Seconds a text takes, all ML nodes at work."""
     try:
         predict.predict(cluster, model_id, _TEXTS[:1], deadline_seconds=_SECONDS)
         began = clock()

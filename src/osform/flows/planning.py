@@ -20,6 +20,7 @@ from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Survey
 from osform.kinds import KINDS, index, mappings
 from osform.kinds.base import Body, Live
+from osform.kinds.settings import PIPELINES
 
 _REST = {
     "past": "what {} was before, and nothing needs any more",
@@ -176,8 +177,7 @@ def _without_number(why: str) -> str:
 def _derived(difference: Difference) -> bool:
     """Whether something is otherwise because something else is: the physical index's number, who made its vectors."""
     path = difference.path
-    pipelines = ("index.default_pipeline", "index.final_pipeline", "index.search.default_pipeline")
-    return path[:1] == ("index",) or path[1:4] == mappings.MARK or path[1:2] in [(each,) for each in pipelines]
+    return path[:1] == ("index",) or path[1:4] == mappings.MARK or path[1:2] in [(setting,) for setting, _ in PIPELINES]
 
 
 def _words(span: timedelta) -> str:
