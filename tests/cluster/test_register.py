@@ -13,7 +13,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.register import register
 from osform.cluster.upload import Bundle
 from osform.core.events import Advanced, Begun, Ended, Event, Note, Warned, silent
-from osform.errors import InputError, ReadBackMismatch, RequestFailed, Unreachable
+from osform.errors import InputError, ReadBackMismatch, RequestFailed, TaskFailed, Unreachable
 from tests.cluster.ml_commons import MLCommons
 from tests.proxy import Answer, Call, Cut, Proxy, Script, Stall, dropping, nth
 
@@ -163,7 +163,7 @@ def test_one_failure_anywhere_changes_nothing(server: MLCommons, bundle: Path, t
 def test_killed_at_any_request_the_next_run_completes_the_one_model(
     server: MLCommons, bundle: Path, number: int
 ) -> None:
-    with pytest.raises((Unreachable, RequestFailed)):
+    with pytest.raises((Unreachable, RequestFailed, TaskFailed)):
         upload(server.url, bundle, _dead_from(number), deadline_seconds=0.2)
     model_id, _ = upload(server.url, bundle)
     assert (list(server.models), whole(server, model_id)) == ([model_id], bundle.read_bytes())

@@ -15,6 +15,7 @@ from osform.errors import PlanRefused
 from osform.flows import removing
 from osform.flows.looking import Eyes
 from osform.flows.survey import Survey
+from osform.kinds.base import Live
 from tests.flows.stacks import spec
 
 MODEL = Entry(Address("model", "m"), "applied", {}, {}, {"model_id": "id7"})
@@ -117,3 +118,15 @@ def test_a_use_is_noted_in_the_plan_and_refused_by_apply() -> None:
     assert removing.noted(plan, (use,)).changes[0].notes == (f"can't go: {use}",)
     with pytest.raises(PlanRefused, match="model/m is still used by index/i"):
         removing.refuse((use,))
+
+
+def test_what_was_never_finished_is_known_by_what_was_found_of_it() -> None:
+    unfinished = Entry(MODEL.address, "applying", {}, {}, {"tag": "t"})
+    entries = {each.address: each for each in (unfinished, GROUP)}
+    live = {MODEL.address: Live({}, {"model_id": "id7"}, strays=("id8",))}
+    survey = Survey(spec({}), State(entries), {}, live)
+    plan = Plan("photos", "default", tuple(Delete(address=each, reason="removed") for each in entries))
+    in_it = [{"_id": each, "_source": {"model_group_id": "g7"}} for each in ("id7", "id8")]
+    assert removing.uses(plan, survey, Shown({"models/_search": {"hits": {"hits": in_it}}})) == ()
+    theirs = Shown({"_ingest": {"theirs": EMBEDDING}})
+    assert [str(use.user) for use in removing.uses(plan, survey, theirs)] == ["ingest_pipeline/theirs"]

@@ -53,7 +53,7 @@ def uses(plan: Plan, survey: Survey, eyes: Eyes) -> tuple[Use, ...]:
     if not searched:
         return ()
     owners = {user: name for name, entry in survey.state.others for user in _users(entry)}
-    mine = {user: entry.address for entry in survey.state.entries.values() for user in _users(entry)}
+    mine = {user: address for address in survey.state.entries for user in _mine(survey, address)}
     for entry in [each for each in survey.state.entries.values() if each.role == "next"]:
         mine |= dict.fromkeys(owning.copies_of(entry, survey.state), entry.address)
     asked = {change.address: change.asked for change in plan.changes}
@@ -96,7 +96,7 @@ Finder = Callable[[str, Path, Any], bool]
 
 def _search(survey: Survey, address: Address) -> Finder | None:
     """What tells, of a kind of user, a path and a leaf, whether the leaf names the resource; None where nobody can."""
-    ids = survey.state.entries[address].ids
+    ids = _found(survey, address).ids
     match address.kind:
         case "model":
             return _anywhere(ids.get("model_id"))
@@ -142,6 +142,18 @@ def _users(entry: Entry) -> Iterator[Address]:
     yield Address(kind, ids.get("index") or ids.get("model_id") or ids.get("connector_id") or entry.address.name)
     for copy in filter(None, ids.get("copies", "").split(",")):
         yield Address(kind, copy)
+
+
+def _found(survey: Survey, address: Address) -> Entry:
+    """An entry with the ids by which it was found: of what was never finished the ledger may have no id."""
+    entry, live = survey.state.entries[address], survey.live.get(address)
+    return replace(entry, ids={**entry.ids, **live.ids}) if live else entry
+
+
+def _mine(survey: Survey, address: Address) -> Iterator[Address]:
+    yield from _users(_found(survey, address))
+    live = survey.live.get(address)
+    yield from (Address(address.kind, stray) for stray in (live.strays if live else ()))
 
 
 def _things(eyes: Eyes) -> Iterator[_Thing]:
