@@ -127,6 +127,7 @@ def test_a_model_s_body_is_what_its_lock_promises() -> None:
         "dimension": 384,
         "max_length": 256,
         "space_type": "cosinesimil",
+        "spaces": {"cosinesimil"},
         "sha256": "ab" * 32,
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from osform.core.address import Address
+from osform.core.models import ModelLock, Probe
 from osform.core.values import Unknown
 from osform.kinds import consistency, ingest_pipeline, search_pipeline
 from osform.kinds.base import Body, Context
@@ -81,6 +82,16 @@ def test_a_vector_is_compared_as_its_model_was_made_for() -> None:
         "mappings.properties.v.method.space_type: 'l2', but the vectors of model/m are compared by cosinesimil; "
         "write space_type: ${model/m.space_type}"
     ]
+
+
+def test_vectors_of_length_one_may_be_compared_in_each_space_that_ranks_them_alike() -> None:
+    unit, other = (
+        ModelLock("m", "", 2, 9, "cosinesimil", (), (Probe("a", vector),)) for vector in ((0.6, 0.8), (1, 1))
+    )
+    l2 = {"method": {"space_type": "l2"}}
+    assert agreed(l2, space_type="cosinesimil", spaces=unit.spaces) == []
+    assert len(agreed(l2, space_type="cosinesimil", spaces=other.spaces)) == 1
+    assert len(agreed({"space_type": "l1"}, space_type="cosinesimil", spaces=unit.spaces)) == 1
 
 
 def test_what_a_model_does_not_say_can_never_be_known() -> None:

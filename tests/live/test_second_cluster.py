@@ -183,7 +183,8 @@ def _index(name: str, body: Any) -> tuple[str, Any]:
         if not key.endswith(VOLATILE)
     }
     aliases = {key: value for key, value in body["aliases"].items() if key != plain}
-    return plain, {"settings": settings, "mappings": body["mappings"], "aliases": aliases}
+    mappings = {key: value for key, value in body["mappings"].items() if key != "_meta"}  # osform's mark of the model
+    return plain, {"settings": settings, "mappings": mappings, "aliases": aliases}
 
 
 def meant(send: ByHand, index: str, model: str) -> list[str]:

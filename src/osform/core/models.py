@@ -5,6 +5,7 @@ Plans are made of these alone, so nothing here needs torch, numpy or weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -13,6 +14,9 @@ Format = Literal["torch_script", "onnx"]
 Precision = Literal["fp32"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+_ALIKE = frozenset({"cosinesimil", "innerproduct", "l2"})
+_HALF_PRECISION = 1e-3
 
 SERVER_MAX_LENGTH = 512
 """Tokens that ML Commons reads of a text at most, whatever the model says (ml-commons issue 3949)."""
@@ -136,6 +140,12 @@ class ModelLock:
     space_type: str
     bundles: tuple[Bundle, ...]
     probes: tuple[Probe, ...]
+
+    @property
+    def spaces(self) -> frozenset[str]:
+        """The k-NN spaces in which the nearest are the same as in ``space_type``; of unit vectors, three are alike."""
+        unit = all(abs(math.hypot(*probe.vector) - 1.0) < _HALF_PRECISION for probe in self.probes)
+        return _ALIKE if unit and self.probes and self.space_type in _ALIKE else frozenset({self.space_type})
 
     def bundle(self, format: str, precision: str) -> Bundle | None:
         """The bundle of that format and precision, or None where it was never exported."""

@@ -89,7 +89,7 @@ def _vector(field: Body, model: Address | None, promised: Mapping[str, Any]) -> 
     method = field.get("method")
     path = ("method", "space_type") if isinstance(method, dict) and "space_type" in method else ("space_type",)
     space = method["space_type"] if isinstance(method, dict) and "space_type" in method else field.get("space_type")
-    if wanted is not None and isinstance(space, str) and space != wanted:
+    if wanted is not None and isinstance(space, str) and space not in promised.get("spaces", {wanted}):
         message = f"{space!r}, but the vectors of {model} are compared by {wanted}"
         yield Finding(path, message, f"write space_type: ${{{model}.space_type}}")
 

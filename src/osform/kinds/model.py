@@ -161,6 +161,7 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
         return {}
     bundle = _bundle(lock, body)
     promised = {"dimension": lock.dimension, "max_length": lock.max_length, "space_type": lock.space_type}
+    promised |= {"spaces": lock.spaces}
     return promised | ({"sha256": bundle.sha256} if bundle else {})
 
 
