@@ -15,7 +15,7 @@ from osform.cluster.nodes import ml_nodes, require_ml_node, serving
 from osform.cluster.predict import cosine, predict, probe
 from osform.errors import NotReady, PredictionMismatch, RequestFailed, TaskFailed
 from tests.cluster.ml_commons import DATA, ML, MLCommons
-from tests.proxy import Answer, Call, Cut, Proxy, nth
+from tests.proxy import Answer, Call, Cut, PassOn, Proxy, nth
 
 SHA = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of b"abc"
 
@@ -122,6 +122,18 @@ def test_a_deployment_that_is_stuck_ends_at_the_deadline(server: MLCommons, clus
     with pytest.raises(TaskFailed, match="its task is still RUNNING"):
         deploy(cluster, "m", deadline_seconds=2)
     assert time.monotonic() - began < 5
+
+
+def test_a_task_that_goes_on_for_ever_ends_when_the_nodes_have_the_model(server: MLCommons) -> None:
+    def for_ever(content: bytes) -> bytes:
+        return content.replace(b"COMPLETED", b"RUNNING")
+
+    began = time.monotonic()
+    with Proxy(server.url, lambda call: PassOn(answer=for_ever) if "/tasks/" in call.path else None) as proxy:
+        cluster = Cluster(proxy.url)
+        assert [node.name for node in deploy(cluster, "m")] == ["ml-1"]
+        cluster.close()
+    assert (len(server.tasks), time.monotonic() - began < 10) == (1, True)
 
 
 def test_a_deployment_left_stuck_by_another_run_is_undone_and_made_anew(server: MLCommons, cluster: Cluster) -> None:

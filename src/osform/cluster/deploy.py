@@ -180,9 +180,12 @@ def _follow(load: _Load, task_id: str, patience: Patience) -> dict[str, Any] | s
         task = persist_if_there(load.cluster, ml.task(task_id), patience) or {}
         if task.get("state") not in (None, "CREATED", "RUNNING"):
             break
-        gone = _vanished(load, task.get("worker_node", ()), patience) if attempt % 5 == 4 else ""
-        if gone:
-            return gone
+        if attempt % 5 == 4:
+            if gone := _vanished(load, task.get("worker_node", ()), patience):
+                return gone
+            if _everywhere(load, patience):
+                # The server writes RUNNING and COMPLETED at the same time, and sometimes RUNNING last.
+                return {**task, "state": "COMPLETED"}
         patience.pause(attempt, longest=1)
         attempt += 1
     return task
