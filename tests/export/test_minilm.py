@@ -45,7 +45,7 @@ def traced(l6: L6) -> torch.jit.ScriptModule:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_probe_has_a_cosine_of_one_to_sentence_transformers(l6: L6, format: Format) -> None:
-    assert l6.exported[format].cosine_min > 0.999999
+    assert l6.exported[format].agreement.least > 0.999999
     assert l6.exported[format].lock.dimension == 384
 
 

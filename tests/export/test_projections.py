@@ -78,6 +78,7 @@ def test_the_lock_covers_the_weights_of_the_projection(tiny: Tiny, tmp_path: Pat
         verify_model(locked, "onnx", "fp32", cache=tmp_path, report=silent, environment=os.environ)
 
 
+@pytest.mark.soak
 def test_the_model_of_256_dimensions_comes_out_as_its_lock_promises(tmp_path: Path) -> None:
     model = load_model(ROOT / "models" / "all-MiniLM-L6-v2-256")
     done = export_model(model, "onnx", "fp32", cache=tmp_path, report=silent, environment=os.environ)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from osform.core.models import HubSource, PackageSource, PathSource
+from osform.core.models import HubSource, PackageSource, PathSource, Tolerance
 from osform.errors import SpecError
 from osform.files.models import load_model, load_models, read_probes
 
@@ -40,7 +40,7 @@ def test_all_that_model_yaml_leaves_out_has_a_default(tmp_path: Path) -> None:
     model = load_model(folder(tmp_path / "m", "source: {path: weights}\n"))
     assert model.spec.source == PathSource("weights")
     assert model.spec.exports == (("torch_script", "fp32"), ("onnx", "fp32"))
-    assert model.spec.tolerance == {"fp32": 0.9999}
+    assert model.spec.tolerance["fp32"] == Tolerance(0.9999)
     assert model.lock is None
 
 
@@ -51,9 +51,9 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one_and_its_line(tmp_p
 
 
 def test_an_unknown_format_or_precision_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
-    said = wrong(tmp_path, "source: {package: p}\nexports:\n  onx: [fp32]\n  onnx: [int8]\n")
+    said = wrong(tmp_path, "source: {package: p}\nexports:\n  onx: [fp32]\n  onnx: [int4]\n")
     assert "'onx', expected 'torch_script' or 'onnx'" in said
-    assert "model.yaml:4 exports.onnx[0]: 'int8', expected 'fp32'" in said
+    assert "model.yaml:4 exports.onnx[0]: 'int4', expected" in said
 
 
 @pytest.mark.parametrize("source", ["{}", "{package: p, path: q}", "{path: q, revision: r}"])
@@ -78,6 +78,17 @@ def test_more_tokens_than_the_server_reads_are_refused(tmp_path: Path) -> None:
 
 def test_a_projection_needs_a_dimension(tmp_path: Path) -> None:
     assert "dimension" in wrong(tmp_path, "source: {path: q}\nprojection: {texts: words.txt}\n")
+
+
+def test_a_tolerance_is_a_number_or_says_what_differs_from_the_usual(tmp_path: Path) -> None:
+    text = "source: {path: q}\ntolerance: {fp32: 0.99, int8: {recall: 0.8}}\n"
+    tolerance = load_model(folder(tmp_path / "m", text)).spec.tolerance
+    assert tolerance == {"fp32": Tolerance(0.99), "int8": Tolerance(0.95, 0.99, 0.8)}
+
+
+def test_8_bits_are_for_onnx_alone(tmp_path: Path) -> None:
+    said = wrong(tmp_path, "source: {path: q}\nexports: {torch_script: [fp32, int8]}\n")
+    assert "exports.torch_script[1]: int8 is made for onnx alone" in said
 
 
 def test_mistakes_of_all_models_come_together_beside_those_that_are_right(tmp_path: Path) -> None:

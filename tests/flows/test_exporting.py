@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from osform.core.events import silent
-from osform.core.models import Bundle, ModelLock, ModelSpec, PackagedModel, PathSource
+from osform.core.models import Bundle, ModelLock, ModelSpec, PackagedModel, PathSource, Tolerance
 from osform.errors import ExportError, MissingExtra
 from osform.files import bundles
 from osform.flows.exporting import export_model, obtain_bundle, verify_model
@@ -49,7 +49,9 @@ def url(place: Path) -> Iterator[str]:
 
 def model(folder: Path) -> PackagedModel:
     """A model with a lock, whose weights are nowhere."""
-    spec = ModelSpec("m", str(folder), PathSource("weights"), (("onnx", "fp32"),), {"fp32": 0.9999}, ("a text",))
+    spec = ModelSpec(
+        "m", str(folder), PathSource("weights"), (("onnx", "fp32"),), {"fp32": Tolerance(0.9999)}, ("a text",)
+    )
     bundle = Bundle("onnx", "fp32", SHA256, len(CONTENT), "TEXT_EMBEDDING", {}, 1.0, 1.0)
     return PackagedModel(spec, ModelLock("m", "s" * 64, 2, 256, "cosinesimil", (bundle,), ()))
 

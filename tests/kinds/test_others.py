@@ -137,7 +137,7 @@ def test_a_model_is_registered_deployed_and_asked() -> None:
     assert isinstance(register, RegisterModel)
     assert (register.sha256, register.model) == ("ab" * 32, "tiny")
     assert not {"model", "deployed"} & register.meta.keys()
-    assert rest == [DeployModel(), ProbeModel("tiny")]
+    assert rest == [DeployModel(), ProbeModel("tiny", BUNDLE.sha256)]
 
 
 def test_a_model_that_is_stored_as_asked_and_served_does_not_differ() -> None:
@@ -158,7 +158,7 @@ def test_a_description_is_changed_in_place_and_the_bytes_are_not() -> None:
     asked = model.expand("minilm", MINILM | {"description": "smaller"}, CONTEXT)
     live = Live(model.expand("minilm", MINILM, CONTEXT), {"model_id": "m1"})
     put = Send(Request("PUT", "/_plugins/_ml/models/m1", {"description": "smaller"}))
-    assert model.update("minilm", asked, live, Last()) == [put, DeployModel(), ProbeModel("tiny")]
+    assert model.update("minilm", asked, live, Last()) == [put, DeployModel(), ProbeModel("tiny", BUNDLE.sha256)]
     assert model.refusal(differences(live.body, asked), live) is None
     refusal = model.refusal([Difference(("model_content_hash_value",), "a", "b")], live)
     assert refusal is not None

@@ -16,6 +16,7 @@ from osform.core.models import Format, PackagedModel, Precision
 from osform.errors import InputError
 
 if TYPE_CHECKING:
+    from osform.flows.agreeing import Agreement
     from osform.flows.exporting import Exported, Verified
 
 
@@ -148,8 +149,7 @@ def exported_json(done: Exported) -> dict[str, Any]:
         "sha256": done.bundle.sha256,
         "bytes": done.bundle.bytes,
         "dimension": done.lock.dimension,
-        "cosine_min": done.cosine_min,
-        "cosine_mean": done.cosine_mean,
+        **_agreement_json(done.agreement),
         "lock_written": done.lock_written,
     }
 
@@ -160,7 +160,7 @@ def exported_text(done: Exported) -> str:
     return (
         f"{done.model} {bundle.format} {bundle.precision}: {bundle.bytes / 1e6:.1f} MB, "
         f"{done.lock.dimension} dimensions\n"
-        f"  cosine to its source {done.cosine_min:.6f} at least, {done.cosine_mean:.6f} on average\n"
+        f"  cosine to its source {_agreement_text(done.agreement)}\n"
         f"  {done.path}\n  lock.yaml {'written' if done.lock_written else 'agrees'}"
     )
 
@@ -173,16 +173,25 @@ def verified_json(done: Verified) -> dict[str, Any]:
         "precision": done.bundle.precision,
         "file": str(done.path),
         "sha256": done.bundle.sha256,
-        "cosine_min": done.cosine_min,
-        "cosine_mean": done.cosine_mean,
+        **_agreement_json(done.agreement),
     }
+
+
+def _agreement_json(found: Agreement) -> dict[str, Any]:
+    recall = {} if found.recall is None else {"recall_at_10": found.recall}
+    return {"cosine_min": found.least, "cosine_mean": found.mean, **recall}
+
+
+def _agreement_text(found: Agreement) -> str:
+    recall = "" if found.recall is None else f"; {found.recall:.1%} of its source's ten nearest texts"
+    return f"{found.least:.6f} at least, {found.mean:.6f} on average{recall}"
 
 
 def verified_text(done: Verified) -> str:
     """A comparison as a person reads it: one line."""
     return (
         f"{done.model} {done.bundle.format} {done.bundle.precision}: agrees with its lock and its source, "
-        f"cosine {done.cosine_min:.6f} at least, {done.cosine_mean:.6f} on average"
+        f"cosine {_agreement_text(done.agreement)}"
     )
 
 
@@ -245,6 +254,7 @@ def _rows(models: Mapping[str, PackagedModel], cache: Path) -> Iterator[dict[str
                 "bytes": bundle.bytes if bundle else None,
                 "sha256": bundle.sha256 if bundle else None,
                 "cosine_min": bundle.cosine_min if bundle else None,
+                "recall_at_10": bundle.recall if bundle else None,
             }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Format = Literal["torch_script", "onnx"]
-Precision = Literal["fp32"]
+Precision = Literal["fp32", "int8"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -73,24 +73,52 @@ class Projection:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How much an export may differ from its source; None is not measured.
+
+    ``least`` and ``mean`` are cosines. ``recall`` is the share of a text's ten nearest that stay among them, on average
+    over the texts of a corpus.
+    """
+
+    least: float
+    mean: float | None = None
+    recall: float | None = None
+
+
+@dataclass(frozen=True)
+class Int8:
+    """How 8 bits are made of a model: see docs/models.md.
+
+    ``keep`` are linear layers that stay in fp32, by the end of their names. ``smooth`` is SmoothQuant's alpha, 0 for
+    none. ``reduce_range`` leaves one bit of weights unused, so that no processor overflows.
+    """
+
+    keep: tuple[str, ...] = ()
+    smooth: float = 0.75
+    reduce_range: bool = True
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What ``model.yaml`` asks for, with the texts of ``probes.txt``.
 
     ``folder`` is the model's own folder. ``pooling``, ``normalize``, ``max_length`` and ``space_type`` are None where
-    the source is to decide. ``tolerance`` is the least cosine to the source that an export may have, by precision.
+    the source is to decide. ``corpus`` is a file beside model.yaml, or None for docstrings of Python's own library.
     """
 
     name: str
     folder: str
     source: Source
     exports: tuple[tuple[Format, Precision], ...]
-    tolerance: Mapping[Precision, float]
+    tolerance: Mapping[Precision, Tolerance]
     probes: tuple[str, ...]
     pooling: str | None = None
     normalize: bool | None = None
     max_length: int | None = None
     space_type: str | None = None
     projection: Projection | None = None
+    corpus: str | None = None
+    int8: Int8 = field(default_factory=Int8)
 
 
 @dataclass(frozen=True)
@@ -106,8 +134,9 @@ class Bundle:
     """One zip for ML Commons: a model file and ``tokenizer.json``.
 
     ``sha256`` is of the zip, in hex; ``bytes`` its size. ``model_config`` is the register API's field of that name,
-    true for every server version. ``cosine_min`` and ``cosine_mean`` compare it with its source over the probes, as
-    measured when it was made. ``recipe`` names the versions that made it.
+    true for every server version. ``cosine_min`` and ``cosine_mean`` compare it with its source over the probes and
+    the corpus, if one was asked, as measured when it was made; so does ``recall``, of the ten nearest. ``recipe`` says
+    what was done and names the versions that did it.
     """
 
     format: Format
@@ -119,6 +148,12 @@ class Bundle:
     cosine_min: float
     cosine_mean: float
     recipe: Mapping[str, str] = field(default_factory=dict)
+    recall: float | None = None
+
+    @property
+    def least_live(self) -> float:
+        """The least cosine to the lock's probes that the bundle may have where it is deployed."""
+        return 0.9999 if self.precision == "fp32" else self.cosine_min - 0.005
 
     @property
     def model_format(self) -> str:
@@ -150,6 +185,10 @@ class ModelLock:
     def bundle(self, format: str, precision: str) -> Bundle | None:
         """The bundle of that format and precision, or None where it was never exported."""
         return next((b for b in self.bundles if (b.format, b.precision) == (format, precision)), None)
+
+    def made(self, sha256: str) -> Bundle | None:
+        """The bundle of that hash, or None where it isn't, or is no longer, in the lock."""
+        return next((b for b in self.bundles if b.sha256 == sha256), None)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
-from osform.core.models import Format, Precision
+from osform.core.models import Format, Int8, Precision
 from osform.errors import ExportError, MissingExtra
 
 EVENTS = {kind.__name__: kind for kind in (Note, Warned, Begun, Advanced, Ended)}
@@ -49,7 +49,8 @@ class Layer:
 class Job:
     """Make a bundle at the path ``bundle`` (``make``), or take the one that is there; then compare it with its source.
 
-    ``source`` is a folder, ``texts`` are what is compared. ``model_config`` is that of the lock where nothing is made.
+    ``source`` is a folder, ``texts`` are what is compared, and the ``corpus`` as well, with its neighbours.
+    ``model_config`` is that of the lock where nothing is made.
     The rest is what model.yaml says, None where the source decides.
     """
 
@@ -65,13 +66,16 @@ class Job:
     max_length: int | None = None
     space_type: str | None = None
     projection: Layer | None = None
+    int8: Int8 = field(default_factory=Int8)
+    corpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
     """What the process found. ``vectors`` are the source's own for ``texts``, ``cosines`` compare the bundle's to them.
 
-    ``cosines`` has two more at its end, for the empty text and for one beyond the limit, which are always compared.
+    ``cosines`` has two more behind those, for the empty text and for one beyond the limit, which are always compared,
+    and then those of the corpus, if there is one. ``recall`` is of the corpus' ten nearest.
     """
 
     dimension: int
@@ -82,6 +86,7 @@ class Answer:
     recipe: Mapping[str, str]
     cosines: tuple[float, ...]
     vectors: tuple[tuple[float, ...], ...]
+    recall: float | None = None
 
 
 def run(job: Job, report: Report, environment: Mapping[str, str]) -> Answer:

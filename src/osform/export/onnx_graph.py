@@ -11,7 +11,9 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from osform.core.models import Int8
 from osform.errors import ExportError
+from osform.export import int8
 from osform.export.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -29,9 +31,10 @@ def inputs_of(model_type: str) -> tuple[str, ...]:
     return ("input_ids", "attention_mask", *more)
 
 
-def make(encoder: Encoder) -> bytes:
+def make(encoder: Encoder, in_8_bits: Int8 | None = None) -> bytes:
     """The graph as the bytes of a ``model.onnx``, with one output of shape (batch, dimension).
 
+    It is fused where it is in 8 bits. In fp32 it has ONNX's own operators alone; the server's runtime fuses those.
     Raises ExportError where the graph would not be loaded by the server.
     """
     import torch
@@ -62,7 +65,17 @@ def make(encoder: Encoder) -> bytes:
             output_names=["sentence_embedding"],
             dynamic_axes={**{name: {0: "batch", 1: "tokens"} for name in names}, "sentence_embedding": {0: "batch"}},
         )
-    return _checked(buffer.getvalue(), names)
+    if in_8_bits is None:
+        return _checked(_loaded(buffer), names)
+    config = encoder.model[0].auto_model.config
+    graph = int8.fused(_loaded(buffer), heads=config.num_attention_heads, hidden=config.hidden_size)
+    return _checked(int8.quantized(graph, keep=in_8_bits.keep, reduce_range=in_8_bits.reduce_range), names)
+
+
+def _loaded(buffer: io.BytesIO) -> Any:
+    import onnx
+
+    return onnx.load_from_string(buffer.getvalue())
 
 
 def _example(encoder: Encoder, names: tuple[str, ...]) -> tuple[torch.Tensor, ...]:
@@ -71,11 +84,10 @@ def _example(encoder: Encoder, names: tuple[str, ...]) -> tuple[torch.Tensor, ..
     return tuple(values[name] for name in names)
 
 
-def _checked(data: bytes, names: tuple[str, ...]) -> bytes:
+def _checked(model: Any, names: tuple[str, ...]) -> bytes:
     """The graph again, proved to be what the server loads and freed of what depends on where it was made."""
     import onnx
 
-    model = onnx.load_from_string(data)
     _strip(model)
     onnx.checker.check_model(model)
     found = tuple(entry.name for entry in model.graph.input)
@@ -85,8 +97,10 @@ def _checked(data: bytes, names: tuple[str, ...]) -> bytes:
         raise ExportError(f"the ONNX graph has IR version {model.ir_version}, ML Commons loads up to {MAX_IR}")
     if found != names or outputs != ["sentence_embedding"]:
         raise ExportError(f"the ONNX graph takes {found} and gives {outputs}, but the server sends {names}")
-    if external or {entry.domain for entry in model.opset_import} != {""}:
-        raise ExportError("the ONNX graph has weights outside, or operators that are not ONNX's own")
+    if external or not {entry.domain for entry in model.opset_import} <= {"", int8.DOMAIN}:
+        raise ExportError(
+            f"the ONNX graph has weights outside, or operators that are neither ONNX's own nor {int8.DOMAIN}'s"
+        )
     return bytes(model.SerializeToString(deterministic=True))
 
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from osform.errors import ExportError
+from osform.export import vocabulary
 from osform.export.jobs import Layer
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 WEIGHT = "linear.weight"  # as sentence-transformers calls it in the file of a Dense module
-COUNT, WORDS, SEED = 5000, 6, 7  # of the texts that are made up where model.yaml names none
+COUNT, WORDS = 5000, 6  # of the texts that are made up where model.yaml names none
 
 
 def fit(model: SentenceTransformer, layer: Layer, source_sha256: str) -> None:
@@ -33,7 +32,9 @@ def fit(model: SentenceTransformer, layer: Layer, source_sha256: str) -> None:
     import numpy
     from safetensors.numpy import save_file
 
-    texts = layer.texts or _made_up(model)
+    texts = layer.texts or vocabulary.texts(
+        model.tokenizer, COUNT, words=(WORDS,), needed_for="a projection without texts"
+    )
     vectors = model.encode(list(texts), batch_size=64, show_progress_bar=False).astype(numpy.float64)
     if not layer.dimension < vectors.shape[1]:
         raise ExportError(
@@ -101,15 +102,3 @@ def _read(layer: Layer, origin: dict[str, Any]) -> Any:
 def _origin(layer: Layer, source_sha256: str) -> dict[str, Any]:
     texts = hashlib.sha256("\0".join(layer.texts).encode()).hexdigest() if layer.texts else "vocabulary"
     return {"source_sha256": source_sha256, "texts": texts, "dimension": layer.dimension}
-
-
-def _made_up(model: SentenceTransformer) -> Sequence[str]:
-    """Texts of random words from the tokenizer's vocabulary, always the same ones: about everything a little."""
-    tokens = {token.lstrip("Ġ▁") for token in model.tokenizer.get_vocab() if not token.startswith("##")}
-    words = sorted(token for token in tokens if len(token) > 2 and token.isalpha())
-    if not words:
-        raise ExportError(
-            "the source's vocabulary has no words to fit a projection on", hint="name texts in projection.texts"
-        )
-    chance = random.Random(SEED)
-    return [" ".join(chance.choices(words, k=WORDS)) for _ in range(COUNT)]

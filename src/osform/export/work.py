@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from osform.core.events import Advanced, Begun, Ended, Note, Report
-from osform.errors import ExportError
+from osform.core.models import Int8
 from osform.export import encoder, onnx_graph, projections, sources, torch_script
+from osform.export.agreement import cosine, recall
 from osform.export.encoder import Encoder
 from osform.export.jobs import Answer, Job
 from osform.export.server import MODEL_FILES, serve
+from osform.export.smoothing import smooth
 from osform.export.zips import write_zip
-
-if TYPE_CHECKING:
-    import numpy
 
 RECIPE = "1"  # goes up when osform changes what it does to a model, so that a lock can say why bytes differ
 PACKAGES = {
@@ -41,16 +40,16 @@ def carry_out(job: Job, report: Report) -> Answer:
         report(Note(f"making {job.format} {job.precision}"))
         # Eager attention: the operator that replaces it is unknown to the libtorch of OpenSearch 2.x.
         _write_bundle(job, encoder.load(job, attention="eager"))
-    texts = (*job.texts, "", "one word after another " * reference.max_length)
+    texts = (*job.texts, "", "one word after another " * reference.max_length, *job.corpus)
     expected = reference.encode(texts)
     if job.make:
         model_config = _model_config(job, reference, dimension=len(expected[0]))
     answer = serve(Path(job.bundle), job.format, model_config)
     task = f"comparing {job.format} {job.precision} with its source"
     report(Begun(task, len(texts)))
-    cosines = []
-    for done, (text, vector) in enumerate(zip(texts, expected, strict=True), start=1):
-        cosines.append(_cosine(vector, answer(text)))
+    given = []
+    for done, text in enumerate(texts, start=1):
+        given.append(answer(text))
         report(Advanced(task, done, len(texts)))
     report(Ended(task))
     return Answer(
@@ -60,14 +59,23 @@ def carry_out(job: Job, report: Report) -> Answer:
         function_name=FUNCTION_NAME,
         model_config=model_config,
         recipe=_recipe(job),
-        cosines=tuple(cosines),
+        cosines=tuple(cosine(one, other) for one, other in zip(expected, given, strict=True)),
         vectors=tuple(tuple(float(x) for x in vector) for vector in expected[: len(job.texts)]),
+        recall=recall(expected[-len(job.corpus) :], given[-len(job.corpus) :]) if job.corpus else None,
     )
 
 
 def _write_bundle(job: Job, model: Encoder) -> None:
-    content = torch_script.make(model) if job.format == "torch_script" else onnx_graph.make(model)
+    content = torch_script.make(model) if job.format == "torch_script" else _onnx(job, model)
     write_zip(job.bundle, [(MODEL_FILES[job.format], content), ("tokenizer.json", _tokenizer_json(model))])
+
+
+def _onnx(job: Job, model: Encoder) -> bytes:
+    if job.precision == "fp32":
+        return onnx_graph.make(model)
+    if job.int8.smooth:
+        smooth(model.model, job.int8.smooth)
+    return onnx_graph.make(model, job.int8)
 
 
 def _tokenizer_json(model: Encoder) -> bytes:
@@ -101,14 +109,15 @@ def _model_config(job: Job, model: Encoder, dimension: int) -> Mapping[str, Any]
 def _recipe(job: Job) -> Mapping[str, str]:
     versions = {package: version(package) for package in PACKAGES[job.format]}
     opset = {"opset": str(onnx_graph.OPSET)} if job.format == "onnx" else {}
-    return {"osform-recipe": RECIPE, **versions, **opset}
+    return {"osform-recipe": RECIPE, **versions, **opset, **(_in_8_bits(job.int8) if job.precision == "int8" else {})}
 
 
-def _cosine(a: numpy.ndarray[Any, Any], b: numpy.ndarray[Any, Any]) -> float:
-    """The cosine of two vectors, in double precision. A shape that differs is an error, NaN stays NaN."""
-    import numpy
-
-    if a.shape != b.shape:
-        raise ExportError(f"the bundle answers with shape {b.shape}, its source with {a.shape}")
-    x, y = a.astype(numpy.float64), b.astype(numpy.float64)
-    return float(x @ y / (numpy.linalg.norm(x) * numpy.linalg.norm(y)))
+def _in_8_bits(int8: Int8) -> Mapping[str, str]:
+    bits = "7 of 8 bits used, on any processor" if int8.reduce_range else "8 bits, for processors with VNNI or on ARM"
+    return {
+        "onnxruntime": version("onnxruntime"),
+        "graph": "fused for BERT",
+        "weights": f"a scale for each column, {bits}",
+        "activations": f"a scale for each tensor, as it comes; smoothed by {int8.smooth}",
+        "in fp32": ", ".join(int8.keep) or "nothing",
+    }

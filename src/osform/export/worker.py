@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 from osform.core.events import Event
+from osform.core.models import Int8
 from osform.errors import OsformError
 from osform.export.jobs import Answer, Job, Layer
 
@@ -38,7 +39,9 @@ def main() -> None:
 def _job(values: dict[str, Any]) -> Job:
     layer = values["projection"]
     projection = Layer(**{**layer, "texts": tuple(layer["texts"])}) if layer else None
-    return Job(**{**values, "texts": tuple(values["texts"]), "projection": projection})
+    int8 = Int8(**{**values["int8"], "keep": tuple(values["int8"]["keep"])})
+    texts = {key: tuple(values[key]) for key in ("texts", "corpus")}
+    return Job(**{**values, **texts, "projection": projection, "int8": int8})
 
 
 def _tell(channel: TextIO, message: object) -> None:

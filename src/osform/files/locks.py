@@ -44,6 +44,7 @@ class _Bundle(_Strict):
     config: dict[str, Any] = Field(alias="model_config")
     cosine_min: Cosine
     cosine_mean: Cosine
+    recall_at_10: Annotated[float, Field(ge=0, le=1)] | None = None
     recipe: dict[str, str]
 
 
@@ -154,6 +155,7 @@ def _plain(lock: ModelLock) -> dict[str, Any]:
                 "model_config": dict(bundle.model_config),
                 "cosine_min": bundle.cosine_min,
                 "cosine_mean": bundle.cosine_mean,
+                **({} if bundle.recall is None else {"recall_at_10": bundle.recall}),
                 "recipe": {key: _Quoted(value) for key, value in sorted(bundle.recipe.items())},
             }
             for bundle in lock.bundles
@@ -173,6 +175,7 @@ def _bundle(bundle: _Bundle) -> Bundle:
         cosine_min=bundle.cosine_min,
         cosine_mean=bundle.cosine_mean,
         recipe=bundle.recipe,
+        recall=bundle.recall_at_10,
     )
 
 

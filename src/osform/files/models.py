@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from osform.core.document import Document
 from osform.core.models import (
+    PRECISIONS,
     SERVER_MAX_LENGTH,
     Format,
     HubSource,
+    Int8,
     ModelSpec,
     PackagedModel,
     PackageSource,
@@ -22,6 +24,7 @@ from osform.core.models import (
     Precision,
     Projection,
     Source,
+    Tolerance,
 )
 from osform.errors import Place, Problem, SpecError
 from osform.files import yaml
@@ -29,7 +32,7 @@ from osform.files.locks import read_lock
 from osform.files.schema import problems_of
 
 T = TypeVar("T")
-TOLERANCE: Mapping[Precision, float] = {"fp32": 0.9999}
+TOLERANCE: Mapping[Precision, Tolerance] = {"fp32": Tolerance(0.9999), "int8": Tolerance(0.95, 0.99, 0.9)}
 # Other ways to have a model, which no file here can describe yet.
 ELSEWHERE = {
     "pretrained": "a model that the server fetches by name",
@@ -55,6 +58,21 @@ class _Projection(_Strict):
     texts: Annotated[str, Field(min_length=1)] | None = None
 
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class _Tolerance(_Strict):
+    least: Share | None = None
+    mean: Share | None = None
+    recall: Share | None = None
+
+
+class _Int8(_Strict):
+    keep: list[Annotated[str, Field(min_length=1)]] = []
+    smooth: Annotated[float, Field(ge=0, le=1)] = Int8.smooth
+    reduce_range: bool = Int8.reduce_range
+
+
 class ModelFile(_Strict):
     """``models/<name>/model.yaml``."""
 
@@ -62,7 +80,9 @@ class ModelFile(_Strict):
     exports: dict[Format, list[Precision]] = Field(
         default={"torch_script": ["fp32"], "onnx": ["fp32"]}, min_length=1, validate_default=True
     )
-    tolerance: dict[Precision, Annotated[float, Field(gt=0, le=1)]] = {}
+    tolerance: dict[Precision, Share | _Tolerance] = {}
+    corpus: Annotated[str, Field(min_length=1)] | None = None
+    int8: _Int8 = _Int8()
     pooling: Literal["mean", "cls", "max"] | None = None
     normalize: bool | None = None
     max_length: Annotated[int, Field(ge=2, le=SERVER_MAX_LENGTH)] | None = None
@@ -161,19 +181,33 @@ def _read_spec(folder: Path) -> ModelSpec:
         raise SpecError(problems_of(document, error, ModelFile)) from error
     source = _source(document, model.source)
     exports = tuple((form, precision) for form, many in model.exports.items() for precision in many)
+    if ("torch_script", "int8") in exports:
+        position = model.exports["torch_script"].index("int8")
+        message = "int8 is made for onnx alone: torch quantises for one kind of processor, and others can't run it"
+        raise SpecError([document.problem(("exports", "torch_script", position), message, "write int8 under onnx")])
     return ModelSpec(
         name=folder.name,
         folder=str(folder),
         source=source,
         exports=exports,
-        tolerance={**TOLERANCE, **model.tolerance},
+        tolerance={precision: _tolerance(precision, model.tolerance.get(precision)) for precision in PRECISIONS},
         probes=(),
         pooling=model.pooling,
         normalize=model.normalize,
         max_length=model.max_length,
         space_type=model.space_type,
         projection=Projection(model.projection.dimension, model.projection.texts) if model.projection else None,
+        corpus=model.corpus,
+        int8=Int8(tuple(model.int8.keep), model.int8.smooth, model.int8.reduce_range),
     )
+
+
+def _tolerance(precision: Precision, given: float | _Tolerance | None) -> Tolerance:
+    """What model.yaml says over what holds without it; a bare number is the least cosine, all that is measured then."""
+    if isinstance(given, float):
+        return Tolerance(given)
+    said = given.model_dump(exclude_none=True) if given else {}
+    return replace(TOLERANCE[precision], **said)
 
 
 def _refuse_elsewhere(document: Document) -> list[Problem]:

@@ -55,8 +55,6 @@ from osform.kinds.base import (
 
 # A search sees a write after the next refresh, a second later by default.
 _VISIBLE_SECONDS = 10.0
-# fp32 vectors from the same graph on another CPU, compared with half-precision records of the source's own.
-LEAST_COSINE = 0.9999
 # The journal's keys of what is under way, beside the ids that stay.
 _DEPLOY_TASK = "deploy_task"
 _CLOSED = "closed"
@@ -271,8 +269,8 @@ class Hands:
                         )
                 case UndeployModel():
                     models.undeploy(self.cluster, ids["model_id"])
-                case ProbeModel(model):
-                    self._probe(ids["model_id"], spec.models[model].lock)
+                case ProbeModel(model, sha256):
+                    self._probe(ids["model_id"], spec.models[model].lock, sha256)
         return ids
 
     def _send(self, request: Request) -> None:
@@ -287,9 +285,11 @@ class Hands:
     def _patience(self, seconds: float) -> Patience:
         return Patience.of(seconds, self.clock, self.sleep)
 
-    def _probe(self, model_id: str, lock: ModelLock | None) -> None:
-        probes = [(probe.text, probe.vector) for probe in lock.probes] if lock else []
-        predict.probe(self.cluster, model_id, probes, least_cosine=LEAST_COSINE)
+    def _probe(self, model_id: str, lock: ModelLock | None, sha256: str) -> None:
+        bundle = lock.made(sha256) if lock else None
+        if lock is not None and bundle is not None:
+            probes = [(probe.text, probe.vector) for probe in lock.probes]
+            predict.probe(self.cluster, model_id, probes, least_cosine=bundle.least_live)
 
     def _look(self, asked: Sequence[tuple[Address, Wanted]]) -> list[Live | None]:
         found = Eyes(self.cluster, clock=self.clock, sleep=self.sleep).look(dict(asked))

@@ -15,7 +15,6 @@ from osform.core.document import dotted
 from osform.core.resource import in_order
 from osform.core.values import concealed
 from osform.errors import ClusterError, PredictionMismatch
-from osform.flows.carrying_out import LEAST_COSINE
 from osform.flows.planning import shown_live
 from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Survey
@@ -61,8 +60,8 @@ def ask_models(survey: Survey, cluster: Cluster) -> dict[Address, str]:
         if lock is None or found.body.get("deployed") is not True or address not in survey.state.entries:
             continue
         probes = [(probe.text, probe.vector) for probe in lock.probes]
-        hash_ = found.body.get("model_content_hash_value")
-        if hash_ not in {bundle.sha256 for bundle in lock.bundles}:
+        bundle = lock.made(str(found.body.get("model_content_hash_value")))
+        if bundle is None:
             continue  # the files have moved on; what this one must answer is not known any more
         differs, silent = model.ASTRAY
         try:
@@ -70,7 +69,7 @@ def ask_models(survey: Survey, cluster: Cluster) -> dict[Address, str]:
                 cluster,
                 found.ids["model_id"],
                 probes,
-                least_cosine=LEAST_COSINE,
+                least_cosine=bundle.least_live,
                 deadline_seconds=_ANSWER_SECONDS,
             )
         except PredictionMismatch as error:

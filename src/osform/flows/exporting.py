@@ -7,7 +7,6 @@ and an export that gives the lock's own hash leaves the lock as it is.
 from __future__ import annotations
 
 import hashlib
-import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,20 +19,18 @@ from osform.export import jobs, places, sources
 from osform.files import bundles, locks
 from osform.files.models import read_probes
 from osform.flows import promises
-
-DIGITS = 6  # of a cosine in the lock; what is beyond differs from one processor to the next
+from osform.flows.agreeing import Agreement, agreement, corpus_of
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A bundle that was made, where it is, its cosines as measured now, and whether the lock was written for it."""
+    """A bundle that was made, where it is, how it agrees as measured now, and whether the lock was written for it."""
 
     model: str
     bundle: Bundle
     lock: ModelLock
     path: Path
-    cosine_min: float
-    cosine_mean: float
+    agreement: Agreement
     lock_written: bool
 
 
@@ -44,8 +41,7 @@ class Verified:
     model: str
     bundle: Bundle
     path: Path
-    cosine_min: float
-    cosine_mean: float
+    agreement: Agreement
 
 
 def export_model(
@@ -55,24 +51,35 @@ def export_model(
     *,
     cache: Path,
     update_lock: bool = False,
+    thorough: bool = True,
     report: Report,
     environment: Mapping[str, str],
 ) -> Exported:
     """Make one bundle, put it into the cache, and enter it into the model's ``lock.yaml``.
 
+    Without ``thorough``, the corpus is left out: that is for bundles whose hash has to be the lock's anyway.
     Raises MissingExtra without torch, and ExportError where the source is missing, where the bundle disagrees with it,
     or where the lock promises other bytes and ``update_lock`` is False.
     """
     folder = sources.locate(model.spec.source, Path(model.spec.folder), report)
     with tempfile.TemporaryDirectory(dir=bundles.workplace(cache), prefix=".export-") as place:
-        job = _job(model, format, precision, folder, Path(place) / "bundle.zip", make=True)
+        job = _job(model, format, precision, folder, Path(place) / "bundle.zip", make=True, thorough=thorough)
         report(Note(f"{model.name}: exporting {format} {precision}"))
         answer = jobs.run(job, report, environment)
-        low, mean = _agreement(model, job, answer)
+        found = agreement(model.spec, job, answer)
         size = Path(job.bundle).stat().st_size
         sha256 = bundles.sha256_of(Path(job.bundle))
         bundle = Bundle(
-            format, precision, sha256, size, answer.function_name, answer.model_config, low, mean, answer.recipe
+            format,
+            precision,
+            sha256,
+            size,
+            answer.function_name,
+            answer.model_config,
+            found.least,
+            found.mean,
+            answer.recipe,
+            found.recall,
         )
         fresh = ModelLock(
             model.name,
@@ -86,7 +93,7 @@ def export_model(
         lock = promises.entered(model.lock, fresh, report, update=update_lock)
         _, path = bundles.store(cache, Path(job.bundle))
     written = lock is not model.lock and locks.write_lock(Path(model.spec.folder) / "lock.yaml", lock)
-    return Exported(model.name, bundle, lock, path, low, mean, written)
+    return Exported(model.name, bundle, lock, path, found, written)
 
 
 def verify_model(
@@ -114,8 +121,7 @@ def verify_model(
         raise ExportError(f"{model.name}: {folder} holds other files than those that were exported", hint=hint)
     job = _job(model, format, precision, folder, path, make=False, config=bundle.model_config)
     report(Note(f"{model.name}: running {format} {precision} as the server would"))
-    low, mean = _agreement(model, job, jobs.run(job, report, environment))
-    return Verified(model.name, bundle, path, low, mean)
+    return Verified(model.name, bundle, path, agreement(model.spec, job, jobs.run(job, report, environment)))
 
 
 def obtain_bundle(
@@ -148,7 +154,9 @@ def obtain_bundle(
         raise _no_way(model, bundle, place, cache, error) from error
     report(Note(f"{model.name}: the {format} {precision} bundle is not in the cache, exporting it"))
     try:
-        return export_model(model, format, precision, cache=cache, report=report, environment=environment).path
+        return export_model(
+            model, format, precision, cache=cache, thorough=False, report=report, environment=environment
+        ).path
     except MissingExtra as error:
         raise _no_way(model, bundle, place, cache, error) from error
 
@@ -170,6 +178,7 @@ def _job(
     bundle: Path,
     *,
     make: bool,
+    thorough: bool = True,
     config: Mapping[str, object] | None = None,
 ) -> jobs.Job:
     spec = model.spec
@@ -186,6 +195,8 @@ def _job(
         max_length=spec.max_length,
         space_type=spec.space_type,
         projection=_layer(spec),
+        int8=spec.int8,
+        corpus=corpus_of(spec) if thorough and spec.tolerance[precision].recall is not None else (),
     )
 
 
@@ -204,26 +215,6 @@ def _digest(model: PackagedModel, folder: Path) -> str:
     if model.spec.projection is None or not layer.is_file():
         return source
     return hashlib.sha256(f"{source}  source\n{bundles.sha256_of(layer)}  {PROJECTION}\n".encode()).hexdigest()
-
-
-def _agreement(model: PackagedModel, job: jobs.Job, answer: jobs.Answer) -> tuple[float, float]:
-    """Least and mean cosine, rounded. Raises ExportError where the least is below the tolerance, or not a number."""
-    least = model.spec.tolerance[job.precision]
-    texts = (*job.texts, "", "(a text beyond the limit)")
-    bad = [
-        f"  {cosine:.6f}  {text[:60]!r}"
-        for cosine, text in zip(answer.cosines, texts, strict=True)
-        if not cosine >= least  # NaN fails too
-    ]
-    if bad:
-        raise ExportError(
-            "\n".join(
-                [f"{model.name}: {job.format} {job.precision} disagrees with its source on {len(bad)} texts:", *bad]
-            ),
-            hint=f"cosines of at least {least} are expected (tolerance in {model.spec.folder}/model.yaml)",
-        )
-    mean = math.fsum(answer.cosines) / len(answer.cosines)
-    return round(min(answer.cosines), DIGITS), round(mean, DIGITS)
 
 
 def _no_way(model: PackagedModel, bundle: Bundle, place: str | None, cache: Path, error: OsformError) -> ExportError:

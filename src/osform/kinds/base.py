@@ -126,9 +126,10 @@ class UndeployModel:
 
 @dataclass(frozen=True)
 class ProbeModel:
-    """Ask the deployed model for vectors, and compare them with those of the export."""
+    """Ask the deployed model for vectors, and compare them with those of the export ``sha256``."""
 
     model: str
+    sha256: str
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,7 @@ def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     meta = {key: value for key, value in asked.items() if key not in ours}
     if "model" in asked:
         register = RegisterModel(meta, asked["model_content_hash_value"], asked["model"])
-        return [register, DeployModel(), ProbeModel(asked["model"])]
+        return [register, DeployModel(), ProbeModel(asked["model"], asked["model_content_hash_value"])]
     return [RegisterThere(meta), DeployModel(), *([AskModel(asked["probe"])] if "probe" in asked else [])]
 
 
