@@ -165,12 +165,13 @@ def test_the_command_line_verifies_and_lists(l6: L6) -> None:
     assert [(row["format"], row["exported"], row["cached"]) for row in listed] == [
         ("torch_script", True, True),
         ("onnx", True, True),
+        ("onnx", False, False),  # in 8 bits: tests/export/test_int8.py
     ]
 
 
 def test_the_command_line_exports_one_format_as_one_line_of_json(l6: L6) -> None:
     where = ["--models", str(Path(l6.model.spec.folder).parent), "--cache", str(l6.cache), "--format", "json"]
-    done = CliRunner().invoke(command, ["export", l6.model.name, "--as", "onnx", *where])
+    done = CliRunner().invoke(command, ["export", l6.model.name, "--as", "onnx", "--precision", "fp32", *where])
     answer = json.loads(done.stdout)
     assert answer["sha256"] == l6.exported["onnx"].bundle.sha256
     assert answer["bytes"] == Path(answer["file"]).stat().st_size
