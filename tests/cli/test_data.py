@@ -28,6 +28,10 @@ def server(call: Call) -> Answer:
     if call.path.endswith("/_bulk"):
         rows = call.body.decode().splitlines()[1::2]
         return Answer(200, {"items": [{"index": verdict(row)} for row in rows]})
+    if call.path.startswith(("/_nodes", "/_plugins", "/_cluster")):
+        return Answer(200, {"nodes": {}})
+    if call.path.endswith("/_count"):
+        return Answer(200, {"count": 0})
     if call.path.endswith("/_search"):
         return Answer(200, {"took": 7, "hits": {"hits": [HIT] if b"cat" in call.body else []}})
     return Answer(200, {"p": PIPELINE} if call.path.startswith("/_ingest") else {"pics-v1": INDEX})

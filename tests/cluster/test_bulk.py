@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from osform.cluster.bulk import BulkWriter, Verdict, Written, batches, bulk_request, classify, explain, null_for_blank
+from osform.cluster.answers import Verdict, classify, explain
+from osform.cluster.bulk import BulkWriter, Means, Written, bulk_request
 from osform.cluster.client import Cluster
 from osform.core.events import Event, Warned, silent
 from osform.core.request import Request
 from osform.core.rows import Row
+from osform.core.writes import Version, Write
 from osform.errors import NotReady, Place, RequestFailed
 from tests.proxy import Action, Answer, Call, Cut, Proxy, Script
 
 NOT_READY = "Model not ready yet. Please run this first: POST /_plugins/_ml/models/m/_deploy"
 
 
-def row(id: str, text: str = "x") -> Row:
-    return Row(id, {"t": text}, Place("a.jsonl", 1))
+def row(id: str, text: Any = "x") -> Write:
+    return Write(Row(id, {"t": text}, Place("a.jsonl", 1)))
 
 
 def item(status: int, type: str = "", reason: str = "", **more: Any) -> dict[str, Any]:
     return {"status": status, **({"error": {"type": type, "reason": reason}} if type else {}), **more}
+
+
+def headers(line: Any) -> list[Any]:
+    return [line[action] for action in ("index", "update") if action in line]
 
 
 class Server:
@@ -41,7 +48,7 @@ class Server:
     def __call__(self, call: Call) -> Action:
         if self.before:
             return self.before.pop(0)
-        ids = [json.loads(line)["index"]["_id"] for line in call.body.decode().splitlines()[::2]]
+        ids = [header["_id"] for line in call.body.decode().splitlines() for header in headers(json.loads(line))]
         self.sizes.append(len(ids))
         return Answer(200, {"errors": True, "items": [{"index": self.item(id, len(ids))} for id in ids]})
 
@@ -67,28 +74,34 @@ class Time:
         return False
 
 
-def write(
-    server: Script, rows: list[Row], *, patience: float = 60, report: Callable[[Event], None] = silent
-) -> Written:
+class Steady:
+    """Stands for pacing: one and the same pace, and a count of how often it was too much."""
+
+    def __init__(self) -> None:
+        self.complaints = 0
+
+    def seconds_for(self, cost: float) -> float:
+        return 5.0
+
+    def answered(self, documents: int, cost: float) -> None:
+        return
+
+    def pushed_back(self) -> None:
+        self.complaints += 1
+
+
+def write(server: Script, rows: list[Write], *, patience: float = 60, **means: Any) -> Written:
     time = Time()
     with Proxy("http://127.0.0.1:9", server) as proxy:
         cluster = Cluster(proxy.url)
-        writer = BulkWriter(
-            cluster, "pics", patience=patience, timeout=5, clock=time.clock, sleep=time.sleep, chance=lambda: 1.0,
-            report=report,
-        )  # fmt: skip
-        written = writer.write(rows)
+        usual = Means(Steady(), time.clock, time.sleep, chance=lambda: 1.0, report=silent)
+        written = BulkWriter(cluster, "pics", replace(usual, **means), patience=patience).write(rows)
         cluster.close()
     return written
 
 
-@given(st.lists(st.text(max_size=20), max_size=20), st.integers(1, 9), st.integers(1, 400))
-def test_every_row_is_in_exactly_one_batch_and_no_batch_is_too_big(texts: list[str], count: int, size: int) -> None:
-    rows = [row(str(number), text) for number, text in enumerate(texts)]
-    cut = list(batches(rows, count=count, size=size))
-    assert [one for batch in cut for one in batch] == rows
-    assert all(0 < len(batch) <= count for batch in cut)
-    assert all(len(batch) == 1 or sum(one.size for one in batch) <= size for batch in cut)
+def indexed(written: Written) -> int:
+    return len(written.done)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30)))
@@ -144,7 +157,7 @@ def test_only_the_documents_that_were_refused_are_sent_again() -> None:
         lambda id, size, turn: item(429, "rejected_execution_exception", "busy") if turn == 1 and id == "b" else None
     )
     written = write(server, [row("a"), row("b"), row("c")])
-    assert (written.indexed, written.failed, server.sizes) == (3, [], [3, 1])
+    assert (indexed(written), written.failed, server.sizes) == (3, [], [3, 1])
 
 
 def test_one_poison_document_does_not_take_its_neighbours_with_it() -> None:
@@ -171,20 +184,20 @@ def test_a_blank_text_that_an_older_opensearch_refuses_is_sent_as_null() -> None
         return Answer(200, {"errors": refused, "items": [{"index": verdict} for _ in rows]})
 
     written = write(judge, [row("a"), row("b", " ")])
-    assert (written.indexed, written.failed) == (2, [])
+    assert (indexed(written), written.failed) == (2, [])
     assert '{"index":{"_id":"b"}}\n{"t":null}\n' in bodies
 
 
 @pytest.mark.parametrize("text", ["a cat", None])
 def test_a_text_that_is_not_blank_stays_what_it_is(text: str | None) -> None:
-    source = {"t": text}
-    assert null_for_blank(Row("a", source, Place("a", 1)), item(400, "e", BLANK)) is None
+    written = write(Server(lambda *_: item(400, "e", BLANK)), [row("a", text)])
+    assert [one.document for one in written.failed] == [{"t": text}]
 
 
 def test_a_document_on_which_the_server_breaks_is_tried_a_few_times_and_given_up() -> None:
     server = Server(lambda id, *_: item(500, "m_l_exception", "broken") if id == "b" else None)
     written = write(server, [row("a"), row("b")])
-    assert (written.indexed, len(written.failed), written.gave_up) == (1, 1, None)
+    assert (indexed(written), len(written.failed), written.gave_up) == (1, 1, None)
     assert server.sizes == [2, 1, 1, 1, 1, 1]
 
 
@@ -192,7 +205,7 @@ def test_a_model_that_is_not_ready_yet_is_waited_for() -> None:
     server = Server(lambda id, size, turn: item(400, "illegal_argument_exception", NOT_READY) if turn < 4 else None)
     said: list[Event] = []
     written = write(server, [row("a"), row("b")], report=said.append)
-    assert (written.indexed, written.failed) == (2, [])
+    assert (indexed(written), written.failed) == (2, [])
     assert isinstance(said[0], Warned)
     assert "Model not ready yet" in said[0].text
 
@@ -209,19 +222,20 @@ def test_a_document_that_is_refused_for_ever_while_others_get_through_is_given_u
     time = Time()
     server = Server(lambda id, *_: item(429, "rejected_execution_exception", "busy") if id == "b" else None)
     with Proxy("http://127.0.0.1:9", server) as proxy:
-        writer = BulkWriter(
-            Cluster(proxy.url), "pics", patience=30, timeout=5, clock=time.clock, chance=lambda: 1.0, report=silent,
+        means = Means(
+            Steady(), time.clock, chance=lambda: 1.0, report=silent,
             sleep=lambda seconds: (writer.write([row("other")]), time.sleep(seconds))[1],
         )  # fmt: skip
+        writer = BulkWriter(Cluster(proxy.url), "pics", means, patience=30)
         written = writer.write([row("a"), row("b")])
-    assert (written.indexed, [one.id for one in written.failed], written.gave_up) == (1, ["b"], None)
+    assert (indexed(written), [one.id for one in written.failed], written.gave_up) == (1, ["b"], None)
 
 
 @pytest.mark.parametrize("fault", [Answer(429), Answer(503), Answer(502), Answer(500), Cut()])
 def test_a_request_that_fails_as_a_whole_is_sent_again(fault: Action) -> None:
     server = Server()
     server.before = [fault, fault]
-    assert write(server, [row("a"), row("b")]).indexed == 2
+    assert indexed(write(server, [row("a"), row("b")])) == 2
     assert server.sizes == [2]
 
 
@@ -235,7 +249,7 @@ def test_a_request_that_is_refused_as_a_whole_is_halved_down_to_the_culprit(stat
 
     server = Strict()
     written = write(server, [row(str(number), "bad" if number == 5 else "good") for number in range(9)])
-    assert written.indexed == 8
+    assert indexed(written) == 8
     assert [one.id for one in written.failed] == ["5"]
 
 
@@ -270,5 +284,55 @@ def test_whatever_the_server_says_every_document_ends_up_indexed_or_failed_and_n
     server = Server(lambda id, size, turn: fate[(int(id) + turn) % 40])
     rows = [row(str(number)) for number in range(data.draw(st.integers(1, 12)))]
     written = write(server, rows, patience=5000)
-    assert sorted([*server.stored, *(one.id or "" for one in written.failed)]) == sorted(one.id for one in rows)
-    assert written.indexed == len(server.stored)
+    assert sorted([*server.stored, *(one.id or "" for one in written.failed)]) == sorted(one.row.id for one in rows)
+    assert indexed(written) == len(server.stored)
+
+
+def test_a_poisoned_group_is_halved_and_not_taken_apart() -> None:
+    def judge(id: str, size: int, turn: int) -> dict[str, Any] | None:
+        return item(400, "illegal_argument_exception", "poison") if "13" in server.asked else None
+
+    class Group(Server):
+        """Fails all documents of a request with number 13 in it, as a pipeline that embeds them together does."""
+
+        asked: list[str]
+
+        def __call__(self, call: Call) -> Action:
+            self.asked = [json.loads(line)["index"]["_id"] for line in call.body.decode().splitlines()[::2]]
+            return super().__call__(call)
+
+    server = Group(judge)
+    written = write(server, [row(str(number)) for number in range(64)])
+    assert (indexed(written), [one.id for one in written.failed]) == (63, ["13"])
+    assert len(server.sizes) == 1 + 2 * 6
+
+
+def test_a_part_of_a_document_is_written_only_over_the_version_that_was_looked_at() -> None:
+    part = Write(row("a").row, patch={"n": 2}, version=Version(7, 1))
+    assert part.lines == '{"update":{"_id":"a","if_seq_no":7,"if_primary_term":1}}\n{"doc":{"n":2}}\n'
+    conflict = item(409, "version_conflict_engine_exception", "another one")
+    written = write(Server(lambda *_: conflict), [part])
+    assert (written.stale, written.failed) == ([part], [])
+
+
+def test_a_document_that_brings_its_vector_goes_past_the_pipeline() -> None:
+    ready = Write(row("a").row, ready={"t": "x", "v": [0.5]})
+    assert ready.lines == '{"index":{"_id":"a","pipeline":"_none"}}\n{"t":"x","v":[0.5]}\n'
+
+
+def test_a_model_that_is_away_is_called_and_nobody_is_told_to_send_less() -> None:
+    server = Server(lambda id, size, turn: item(400, "illegal_argument_exception", NOT_READY) if turn < 3 else None)
+    called: list[str] = []
+    pace = Steady()
+    assert indexed(write(server, [row("a")], wake=called.append, pace=pace)) == 1
+    assert ([NOT_READY in each for each in called], pace.complaints) == ([True, True], 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaints"), [(Answer(429), 1), (Answer(503), 1), (Cut(), 0), (Cut(after=True), 0)]
+)
+def test_a_cluster_that_has_too_much_is_told_from_a_connection_that_broke(fault: Action, complaints: int) -> None:
+    server, pace = Server(), Steady()
+    server.before = [fault]
+    assert indexed(write(server, [row("a")], pace=pace)) == 1
+    assert pace.complaints == complaints

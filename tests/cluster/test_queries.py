@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from osform.cluster.queries import NORMALIZATION, default_mode, embedding_of, search_request, words_of
-from osform.cluster.targets import Embedding, Target
+from osform.cluster.targets import Target
+from osform.core.embeddings import Embedding
 from osform.errors import InputError
 
 TITLE, BODY = Embedding("title", "title_vector", "m1"), Embedding("body", "body_vector", "m2")

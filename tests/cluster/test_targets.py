@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from osform.cluster.client import Cluster
-from osform.cluster.targets import Embedding, Target, describe
+from osform.cluster.targets import Target, describe
+from osform.core.embeddings import Embedding
 from osform.errors import InputError, NotReady
 from tests.proxy import Answer, Call, Proxy
 

@@ -193,6 +193,8 @@ def test_a_run_that_is_killed_is_simply_run_again(cluster: Cluster, live_url: st
             ALIAS,
             "--batch",
             "50",
+            "--clients",
+            "2",
             "--cluster",
             proxy.url,
         ]
@@ -222,6 +224,8 @@ def test_ctrl_c_ends_a_run_soon_and_without_a_traceback(cluster: Cluster, live_u
             ALIAS,
             "--batch",
             "50",
+            "--clients",
+            "2",
             "--cluster",
             proxy.url,
         ]

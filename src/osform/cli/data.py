@@ -42,16 +42,12 @@ SOME_FAILED = 3
     help="The format of all files. [default: by their names, else jsonl]",
 )
 @click.option("--dead-letter", metavar="FILE", type=click.Path(path_type=Path), help="Where documents go that fail.")
+@click.option("--update", is_flag=True, help="Rows hold the fields to change of documents that are there.")
 @click.option(
-    "--batch",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    default=200,
-    show_default=True,
-    help="Documents a bulk request.",
+    "--batch", metavar="N", type=click.IntRange(1, 10_000), help="Documents a bulk request. [default: found out]"
 )
 @click.option(
-    "--clients", metavar="N", type=click.IntRange(1, 16), default=2, show_default=True, help="Bulk requests at a time."
+    "--clients", metavar="N", type=click.IntRange(1, 16), help="Bulk requests at a time, at most. [default: found out]"
 )
 @click.option(
     "--patience",
@@ -70,8 +66,9 @@ def ingest(
     mapped: tuple[str, ...],
     read_as: Kind | None,
     dead_letter: Path | None,
-    batch: int,
-    clients: int,
+    update: bool,
+    batch: int | None,
+    clients: int | None,
     patience: float,
     cluster_url: str | None,
     format: str,
@@ -84,14 +81,14 @@ def ingest(
     Sending the same file again changes nothing. Documents that fail are kept in a dead-letter file, which can be given
     to `osform ingest` as it is once the cause is gone. Exit status 3 says that there are some.
     """
-    from osform.flows.ingesting import Pace
+    from osform.flows.ingesting import Pace, Reading
     from osform.flows.ingesting import ingest as run
 
     letters = dead_letter or Path(f"{alias}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dead-letter.jsonl")
     pace = Pace(count=batch, clients=clients, patience=patience)
-    reading: dict[str, Any] = {"id_field": id_field, "mapped": field_names(mapped), "read_as": read_as}
+    reading = Reading(id_field, field_names(mapped), read_as)
     with connected(cluster_url) as cluster, reporting() as report:
-        done = run(cluster, alias, files, dead_letter=letters, pace=pace, report=report, **reading)
+        done = run(cluster, alias, files, dead_letter=letters, reading=reading, update=update, pace=pace, report=report)
     click.echo(json.dumps(ingested_json(done)) if format == "json" else ingested_text(done))
     return SOME_FAILED if done.failed else 0
 
@@ -115,11 +112,16 @@ def ingested_json(done: Ingested) -> dict[str, Any]:
         "read": done.read,
         "indexed": done.indexed,
         "created": done.created,
+        "unchanged": done.unchanged,
+        "patched": done.patched,
+        "copied": done.copied,
         "failed": done.failed,
         "repeated": done.repeated,
         "retries": done.retries,
         "seconds": round(done.seconds, 3),
         "docs_per_second": round(done.docs_per_second, 1),
+        "ingest_seconds": round(done.ingest_seconds, 3),
+        "waited": round(done.waited, 3),
         "without_text": dict(done.without_text),
         "dead_letter": str(done.dead_letter) if done.dead_letter else None,
     }

@@ -1,4 +1,4 @@
-"""Bulk requests: what goes into one, what each part of the answer means, and trying again until it is settled.
+"""Bulk requests: what goes into one, and trying again until every document of it is settled.
 
 Every document has a stable id, so sending one twice changes nothing: after a timeout or a reset connection, where
 nobody knows whether the server acted, the batch is simply sent again.
@@ -6,20 +6,20 @@ nobody knows whether the server acted, the batch is simply sent again.
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from opensearchpy.exceptions import ConnectionTimeout
 
+from osform.cluster.answers import Verdict, blank_field, classify, explain, model_is_away
 from osform.cluster.client import Cluster
 from osform.core.events import Report, Warned
 from osform.core.request import Request
-from osform.core.rows import Rejected, Row
+from osform.core.rows import Rejected
+from osform.core.writes import Write
 from osform.errors import ClusterError, NotReady, RequestFailed, Unreachable
 
 ALONE_TRIES = 5
@@ -28,144 +28,68 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 QUIET_BETWEEN_WARNINGS = 15.0
 
 
-class Verdict(Enum):
-    """What is to be done with a document after the server answered."""
+class Pace(Protocol):
+    """What a writer tells of its requests, and asks about the next one. Several threads may do so at a time."""
 
-    DONE = "it is indexed"
-    WAIT = "the cluster is busy or not ready: the same again, later"
-    ALONE = "it may have suffered from its neighbours: by itself, once more"
-    LOST = "it will never be taken as it is"
-    STOP = "no document can be taken"
+    def seconds_for(self, cost: float) -> float:
+        """How long to wait for an answer, in seconds."""
 
+    def answered(self, documents: int, cost: float) -> None:
+        """So much was taken."""
 
-_PASSING = {
-    "circuit_breaking_exception",
-    "cluster_block_exception",  # a write block while an index is swapped, a disk that filled up
-    "connect_transport_exception",
-    "no_shard_available_action_exception",
-    "node_closed_exception",
-    "node_disconnected_exception",
-    "node_not_connected_exception",
-    "opensearch_rejected_execution_exception",
-    "process_cluster_event_timeout_exception",
-    "receive_timeout_transport_exception",
-    "rejected_execution_exception",
-    "unavailable_shards_exception",
-}
-_FINAL = {
-    "document_parsing_exception",
-    "json_parse_exception",
-    "mapper_exception",
-    "mapper_parsing_exception",
-    "parsing_exception",
-    "strict_dynamic_mapping_exception",
-    "version_conflict_engine_exception",
-    "x_content_parse_exception",
-}
-# ML Commons says these with HTTP 400, as if the document were wrong (ml-commons issue 2249, PR 1903).
-_AWAY = re.compile(
-    r"model (is )?not ready|not ready yet|not (been )?deployed|is deploying|no eligible node|no ml node|"
-    r"no worker node|model is not in cache",
-    re.IGNORECASE,
-)
-_BUSY = re.compile(
-    r"circuit breaker is open|rejected execution|too many requests|throttl|error from remote service|"
-    r"timed? ?out|connection reset|node (dis|not )connected",
-    re.IGNORECASE,
-)
+    def pushed_back(self) -> None:
+        """The cluster has too much, or gave no answer in time."""
 
 
-# An older text_embedding processor on a document that a newer one stores without a vector (neural-search PR 1668).
-_BLANK = re.compile(r"map type field \[(.+?)\] has empty string value")
+@dataclass(frozen=True)
+class Means:
+    """What a writer works with besides the cluster.
 
-
-def model_is_away(reason: str) -> bool:
-    """Whether an error's reason says that a model is not deployed, or not at work yet."""
-    return bool(_AWAY.search(reason))
-
-
-def classify(item: Mapping[str, Any]) -> Verdict:
-    """What one item of a bulk answer means for its document.
-
-    The status alone says too little: a model that isn't ready yet is a 400, like a document that can't be parsed.
+    ``sleep`` returns True where the run was stopped meanwhile; ``chance`` gives numbers between 0 and 1. ``wake`` is
+    called where a model is not there to embed, from any thread; it may take its time.
     """
-    status, error = int(item.get("status", 500)), item.get("error")
-    if status < 300 and not error:
-        return Verdict.DONE
-    type, reason = _type(error), explain(item)
-    if type == "index_not_found_exception" or re.search(r"pipeline with id \[.*?\] does not exist", reason):
-        return Verdict.STOP
-    if type in _PASSING or status in {408, 429, 502, 503, 504}:
-        return Verdict.WAIT
-    if type in _FINAL or status in {404, 409}:
-        return Verdict.LOST
-    if _AWAY.search(reason) or _BUSY.search(reason):
-        return Verdict.WAIT
-    return Verdict.ALONE
+
+    pace: Pace
+    clock: Callable[[], float]
+    sleep: Callable[[float], bool]
+    chance: Callable[[], float]
+    report: Report
+    wake: Callable[[str], None] = lambda _reason: None
 
 
-def explain(item: Mapping[str, Any]) -> str:
-    """The server's own words for why an item failed: type and reason, and those of the causes below."""
-    words: list[str] = []
-    error = item.get("error")
-    while isinstance(error, dict):
-        words.append(f"{_type(error)}: {error.get('reason')}")
-        error = error.get("caused_by")
-    return "; ".join(words) or str(error or f"HTTP {item.get('status')}")
-
-
-def null_for_blank(row: Row, item: Mapping[str, Any]) -> Row | None:
-    """The row with null in place of the blank text that an older OpenSearch refused; None where that wasn't the reason.
-
-    Null is what every version stores without a vector. A field inside an object is left alone: the server names its
-    last key only.
-    """
-    found = _BLANK.search(explain(item))
-    blank = row.source.get(found[1]) if found else None
-    if found is None or not isinstance(blank, str) or blank.strip():  # else a neighbour's: the whole request is refused
-        return None
-    source = {**row.source, found[1]: None}
-    return replace(row, source=source)
-
-
-def _type(error: Any) -> str:
-    return str(error.get("type", "error")) if isinstance(error, dict) else "error"
-
-
-def batches(rows: Iterable[Row], *, count: int, size: int) -> Iterator[list[Row]]:
-    """Cut rows into batches of at most ``count`` rows and ``size`` bytes; a bigger row is a batch by itself."""
-    batch: list[Row] = []
-    held = 0
-    for row in rows:
-        if batch and (len(batch) >= count or held + row.size > size):
-            yield batch
-            batch, held = [], 0
-        batch.append(row)
-        held += row.size
-    if batch:
-        yield batch
-
-
-def bulk_request(alias: str, rows: Sequence[Row]) -> Request:
+def bulk_request(alias: str, writes: Sequence[Write]) -> Request:
     """One bulk request. ``require_alias``: a write to an alias that is gone must not create an index of its name."""
-    body = "".join(f"{row.action}\n{row.text}\n" for row in rows)
+    body = "".join(write.lines for write in writes)
     return Request("POST", f"/{quote(alias, safe='')}/_bulk", body, {"require_alias": "true"})
 
 
 @dataclass
 class Written:
-    """What became of a batch. ``gave_up`` is set where the whole run makes no sense any more."""
+    """What became of a batch. ``gave_up`` is set where the whole run makes no sense any more.
 
-    indexed: int = 0
+    ``done`` are the writes that the server has; ``created`` of them made a document. ``stale`` are those that named a
+    version of a document that is not there any more. ``again`` counts waits for a cluster that took nothing, ``waited``
+    the seconds of them; ``ingest_seconds`` is what the server says that its ingest pipelines took, request by request.
+    """
+
+    done: list[Write] = field(default_factory=list)
     created: int = 0
-    again: int = 0
     failed: list[Rejected] = field(default_factory=list)
+    stale: list[Write] = field(default_factory=list)
+    again: int = 0
+    waited: float = 0.0
+    ingest_seconds: float = 0.0
     gave_up: ClusterError | None = None
+
+    @property
+    def settled(self) -> int:
+        """Writes that need nothing more."""
+        return len(self.done) + len(self.failed) + len(self.stale)
 
 
 @dataclass(frozen=True)
 class _Pending:
-    row: Row
+    write: Write
     since: float
     alone: int = 0
 
@@ -174,60 +98,54 @@ class BulkWriter:
     """Writes batches into one alias; several threads may share it.
 
     ``patience`` is how long, in seconds, the cluster may refuse everything before the run is given up, and how long one
-    document is tried while others get through. ``timeout`` is for one request, in seconds. ``sleep`` returns True
-    where the run was stopped meanwhile. ``chance`` gives numbers between 0 and 1.
+    document is tried while others get through.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        alias: str,
-        *,
-        patience: float,
-        timeout: float,
-        clock: Callable[[], float],
-        sleep: Callable[[float], bool],
-        chance: Callable[[], float],
-        report: Report,
-    ) -> None:
-        self._cluster, self._alias, self._report = cluster, alias, report
-        self._patience, self._timeout = patience, timeout
-        self._clock, self._sleep, self._chance = clock, sleep, chance
-        self._progress = clock()  # when any document of any batch was last settled
-        self._warned = clock() - QUIET_BETWEEN_WARNINGS
+    def __init__(self, cluster: Cluster, alias: str, means: Means, *, patience: float) -> None:
+        self._cluster, self._alias, self._patience = cluster, alias, patience
+        self._means, self._clock = means, means.clock
+        self._progress = self._clock()  # when any document of any batch was last settled
+        self._warned = self._clock() - QUIET_BETWEEN_WARNINGS
 
-    def write(self, rows: Sequence[Row]) -> Written:
-        """Send rows until each is indexed or known to fail. Never raises for what the cluster says: see Written."""
+    def write(self, writes: Sequence[Write]) -> Written:
+        """Send writes until each is settled. Never raises for what the cluster says: see Written."""
         done = Written()
         now = self._clock()
-        queue = deque([[_Pending(row, now) for row in rows]])
+        queue = deque([[_Pending(write, now) for write in writes]])
         refusals = 0
         try:
             while queue:
-                before = done.indexed + len(done.failed)
+                before = done.settled
                 reason = self._settle(queue, done)
-                refusals = 0 if done.indexed + len(done.failed) > before else refusals + 1
+                refusals = 0 if done.settled > before else refusals + 1
                 if reason:
+                    if model_is_away(reason):
+                        self._means.wake(reason)
                     done.again += 1
-                    self._wait(refusals, reason)
+                    done.waited += self._wait(refusals, reason)
         except ClusterError as error:
             done.gave_up = error
-            done.failed += [one.row.rejected(f"given up: {error.message}") for chunk in queue for one in chunk]
+            done.failed += [one.write.row.rejected(f"given up: {error.message}") for chunk in queue for one in chunk]
         return done
 
     def _settle(self, queue: deque[list[_Pending]], done: Written) -> str:
         """Send the first chunk of the queue and put back what is not settled. Returns why to wait, or nothing."""
         chunk = queue[0]
-        rows = [one.row for one in chunk]
+        writes = [one.write for one in chunk]
+        timeout = self._means.pace.seconds_for(sum(write.cost for write in writes))
         try:
-            answer = self._cluster.send(bulk_request(self._alias, rows), timeout=self._timeout)
+            answer = self._cluster.send(bulk_request(self._alias, writes), timeout=timeout)
         except Unreachable as error:
             queue.popleft()
-            slow = isinstance(error.__cause__, ConnectionTimeout)  # less at a time may be answered in time
-            queue.extendleft(reversed(_halves(chunk) if slow else [chunk]))
+            if not isinstance(error.__cause__, ConnectionTimeout):
+                queue.appendleft(chunk)
+                return error.message
+            self._means.pace.pushed_back()
+            queue.extendleft(reversed(_halves(chunk)))  # less at a time may be answered in time
             return error.message
         except RequestFailed as error:
             return self._refused(queue, done, error)
+        done.ingest_seconds += answer.get("ingest_took", 0) / 1000
         items = [next(iter(item.values())) for item in answer["items"]]
         queue.popleft()
         return self._sort(queue, done, list(zip(chunk, items, strict=True)))
@@ -236,17 +154,20 @@ class BulkWriter:
         self, queue: deque[list[_Pending]], done: Written, answers: list[tuple[_Pending, Mapping[str, Any]]]
     ) -> str:
         waiting: list[_Pending] = []
+        suspects: list[_Pending] = []
+        taken: list[Write] = []
         reason = stop = ""
         single = len(answers) == 1
         for one, item in answers:
-            if without := null_for_blank(one.row, item):
-                queue.append([replace(one, row=without)])
+            if without := _null_for_blank(one.write, item):
+                suspects.append(replace(one, write=without))
                 continue
             match classify(item):
                 case Verdict.DONE:
-                    done.indexed += 1
+                    taken.append(one.write)
                     done.created += item.get("result") == "created"
-                    self._progress = self._clock()
+                case Verdict.LOST if one.write.version and int(item["status"]) in {404, 409}:
+                    done.stale.append(one.write)
                 case Verdict.WAIT if self._clock() - one.since <= self._patience or self._stuck():
                     waiting.append(one)
                     reason = explain(item)
@@ -254,18 +175,29 @@ class BulkWriter:
                     waiting.append(one)
                     stop = explain(item)
                 case Verdict.ALONE if not single:
-                    queue.append([one])
+                    suspects.append(one)
                 case Verdict.ALONE if int(item.get("status", 500)) >= 500 and one.alone + 1 < ALONE_TRIES:
-                    queue.append([_Pending(one.row, one.since, one.alone + 1)])
+                    suspects.append(replace(one, alone=one.alone + 1))
                     reason = explain(item)
                 case _:
-                    done.failed.append(one.row.rejected(explain(item)))
-                    self._progress = self._clock()
+                    done.failed.append(one.write.row.rejected(explain(item)))
+        self._took(done, taken, len(answers) - len(waiting) - len(suspects))
+        # A pipeline fails documents by groups: half of them at a time, down to the one that it is about.
+        queue.extend(_halves(suspects))
         if waiting:
             queue.appendleft(waiting)
+            if not model_is_away(reason):
+                self._means.pace.pushed_back()
         if stop:
             raise NotReady(f"{self._alias} takes no documents: {stop}", hint="osform apply makes what is missing")
         return reason
+
+    def _took(self, done: Written, taken: list[Write], settled: int) -> None:
+        done.done += taken
+        if taken:
+            self._means.pace.answered(len(taken), sum(write.cost for write in taken))
+        if settled:
+            self._progress = self._clock()
 
     def _refused(self, queue: deque[list[_Pending]], done: Written, error: RequestFailed) -> str:
         """The request as a whole was answered with an error."""
@@ -273,12 +205,13 @@ class BulkWriter:
         if verdict is Verdict.STOP:
             raise NotReady(f"{self._alias}: {error.reason}", hint="osform apply makes what is missing") from error
         if verdict is Verdict.WAIT or error.status >= 500:
+            self._means.pace.pushed_back()
             return error.message
         if error.status not in {400, 413}:
             raise error
         chunk = queue.popleft()
         if len(chunk) == 1:
-            done.failed.append(chunk[0].row.rejected(f"{error.type}: {error.reason}"))
+            done.failed.append(chunk[0].write.row.rejected(f"{error.type}: {error.reason}"))
             self._progress = self._clock()
         else:
             queue.extendleft(reversed(_halves(chunk)))
@@ -288,19 +221,34 @@ class BulkWriter:
         """Whether nothing at all gets through: then it is not this document's fault, and the run decides."""
         return self._clock() - self._progress > self._patience / 2
 
-    def _wait(self, refusals: int, reason: str) -> None:
-        silent = self._clock() - self._progress
+    def _wait(self, refusals: int, reason: str) -> float:
+        began = self._clock()
+        silent = began - self._progress
         if silent > self._patience:
             raise NotReady(
                 f"for {silent:.0f} seconds {self._alias} took no document: {reason}",
                 hint="once the cause is gone, run the same command again: ids are stable, so nothing is there twice",
             )
-        if self._clock() - self._warned > QUIET_BETWEEN_WARNINGS:
-            self._warned = self._clock()
-            self._report(Warned(f"trying again, for up to {self._patience - silent:.0f} seconds: {reason}"))
+        if began - self._warned > QUIET_BETWEEN_WARNINGS:
+            self._warned = began
+            self._means.report(Warned(f"trying again, for up to {self._patience - silent:.0f} seconds: {reason}"))
         wait = min(LONGEST_WAIT, self._patience / 8, FIRST_WAIT * 2 ** min(refusals, 10))
-        if self._sleep(min(wait * (0.5 + self._chance() / 2), self._patience - silent + 0.01)):
+        if self._means.sleep(min(wait * (0.5 + self._means.chance() / 2), self._patience - silent + 0.01)):
             raise NotReady("the run was stopped")
+        return self._clock() - began
+
+
+def _null_for_blank(write: Write, item: Mapping[str, Any]) -> Write | None:
+    """The write with null in place of the blank text that an older OpenSearch refused; None where that wasn't it.
+
+    Null is what every version stores without a vector. A field inside an object is left alone: the server names its
+    last key only.
+    """
+    field = blank_field(item)
+    blank = write.row.source.get(field) if field and write.patch is None else None
+    if field is None or not isinstance(blank, str) or blank.strip():
+        return None
+    return replace(write, row=replace(write.row, source={**write.row.source, field: None}))
 
 
 def _halves(chunk: list[_Pending]) -> list[list[_Pending]]:

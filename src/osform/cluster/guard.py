@@ -7,13 +7,13 @@ nothing sensible, both without any error (see ``osform.kinds.vectors`` for the m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Patience, persist, persist_if_there
-from osform.cluster.targets import Target
+from osform.core.embeddings import Embedding
 from osform.core.request import Request
 from osform.errors import VectorsAstray
 from osform.kinds import ml
@@ -22,13 +22,13 @@ from osform.kinds.vectors import mark_of
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def refuse_mixing(cluster: Cluster, target: Target) -> None:
-    """Raise VectorsAstray where the pipeline behind an alias has another model than made the vectors of its index."""
+def refuse_mixing(cluster: Cluster, name: str, embeddings: Sequence[Embedding]) -> None:
+    """Raise VectorsAstray where the pipeline behind a name has another model than made the vectors of its index."""
     patience = Patience.of(30)
-    request = Request("GET", f"/{quote(target.name)}/_mapping", params={"filter_path": "*.mappings._meta.osform"})
+    request = Request("GET", f"/{quote(name)}/_mapping", params={"filter_path": "*.mappings._meta.osform"})
     marks = [mark_of(each.get("mappings")) for each in persist(cluster, request, patience).values()]
     hashes: dict[str, str | None] = {}
-    for embedding in target.embeddings:
+    for embedding in embeddings:
         for mark in (str(each[embedding.vector]["model"]) for each in marks if embedding.vector in each):
             if embedding.model_id not in hashes:
                 model = persist_if_there(cluster, ml.get_model(embedding.model_id), patience)
@@ -36,7 +36,7 @@ def refuse_mixing(cluster: Cluster, target: Target) -> None:
             if _another(mark, embedding.model_id, hashes[embedding.model_id]):
                 now = f"{embedding.model_id} ({_short(hashes[embedding.model_id] or 'gone')})"
                 raise VectorsAstray(
-                    f"{target.name}: the vectors in {embedding.vector} were made by the model {_short(mark)}, and its "
+                    f"{name}: the vectors in {embedding.vector} were made by the model {_short(mark)}, and its "
                     f"pipeline has {now} by now: they can't be compared",
                     hint="osform drift shows what was changed, and osform apply puts it back",
                 )

@@ -121,6 +121,22 @@ def serving(
     return {model_id: frozenset(ids) for model_id, ids in held.items()}
 
 
+def processors(
+    cluster: Cluster,
+    node_ids: Iterable[str],
+    *,
+    deadline_seconds: float = 20.0,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
+) -> int:
+    """The processors that these nodes may use, all together. Raises Unreachable and RequestFailed."""
+    ids = sorted(node_ids)
+    if not ids:
+        return 0
+    answer = persist(cluster, ml.processors(ids), Patience.of(deadline_seconds, clock, sleep), longest=10)
+    return sum(int(entry["os"]["allocated_processors"]) for entry in answer.get("nodes", {}).values())
+
+
 def _placement(cluster: Cluster, patience: Patience, *, remote: bool = False) -> Placement:
     answer = persist(cluster, ml.settings(), patience, longest=10)
 

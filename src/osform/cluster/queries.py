@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster.bulk import model_is_away
+from osform.cluster.answers import model_is_away
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Patience, persist
-from osform.cluster.targets import Embedding, Target
+from osform.cluster.targets import Target
 from osform.core.checks import Mode
+from osform.core.embeddings import Embedding
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
 
@@ -126,7 +127,7 @@ def search_request(
     Raises InputError where the mode or field can't be.
     """
     query: dict[str, Any]
-    body: dict[str, Any] = {"size": size, "_source": {"excludes": list(target.vector_fields)}}
+    body: dict[str, Any] = {"size": size, "_source": {"excludes": list(target.made)}}
     pipeline = pipeline or target.search_pipeline
     if mode == "lexical":
         query = lexical(words_of(target, field), text, only)

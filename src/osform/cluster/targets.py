@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.client import Cluster
+from osform.core.embeddings import DIGEST_SCRIPT, Embedding
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
 from osform.kinds.vectors import as_mapped, pairs
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """A text field, the vector field that the ingest pipeline makes from it, and the model that does it."""
-
-    text: str
-    vector: str
-    model_id: str
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,11 @@ class Target:
         """Whether the name stands for an index of another name."""
         return self.name not in self.indices
 
+    @property
+    def made(self) -> tuple[str, ...]:
+        """Fields that nobody wrote: vectors, and what says of which text they are."""
+        return tuple(sorted({*self.vector_fields, *(one.digest for one in self.embeddings if one.digest)}))
+
 
 def describe(cluster: Cluster, name: str) -> Target:
     """Read what is behind an alias or index: its fields, how its vectors are made, its search pipeline.
@@ -63,13 +60,13 @@ def describe(cluster: Cluster, name: str) -> Target:
     pipelines = {
         value for each in settings.values() if (value := each.get("index.default_pipeline", "_none")) != "_none"
     }
-    fields = {path: body for each in found.values() for path, body in _fields(each.get("mappings", {}))}
+    fields = {path: body for each in found.values() for path, body in fields_of(each.get("mappings", {}))}
     vectors = tuple(sorted(path for path, body in fields.items() if body.get("type") == "knn_vector"))
     searches = {each.get("index.search.default_pipeline", "_none") for each in settings.values()} - {"_none"}
     return Target(
         name=name,
         indices=tuple(sorted(found)),
-        write_index=_write_index(name, found),
+        write_index=write_index(name, found),
         text_fields=tuple(sorted(path for path, body in fields.items() if body.get("type") == "text")),
         vector_fields=vectors,
         embeddings=_embeddings(cluster, sorted(pipelines), vectors),
@@ -77,7 +74,8 @@ def describe(cluster: Cluster, name: str) -> Target:
     )
 
 
-def _write_index(name: str, found: Mapping[str, Any]) -> str | None:
+def write_index(name: str, found: Mapping[str, Any]) -> str | None:
+    """The index that writes to a name go to; None where that is not decided, or the name is no alias."""
     if name in found:
         return None
     if len(found) == 1:
@@ -85,10 +83,11 @@ def _write_index(name: str, found: Mapping[str, Any]) -> str | None:
     return next((index for index, body in found.items() if body["aliases"].get(name, {}).get("is_write_index")), None)
 
 
-def _fields(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+def fields_of(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The fields of a mapping by their dotted names."""
     for name, body in mapping.get("properties", {}).items():
         yield prefix + name, body
-        yield from _fields(body, f"{prefix}{name}.")
+        yield from fields_of(body, f"{prefix}{name}.")
 
 
 def _embeddings(cluster: Cluster, pipelines: list[str], vectors: tuple[str, ...]) -> tuple[Embedding, ...]:
@@ -101,11 +100,25 @@ def _embeddings(cluster: Cluster, pipelines: list[str], vectors: tuple[str, ...]
         if error.status != 404:
             raise
         return ()
-    found = {
-        Embedding(text, as_mapped(text, vector, vectors), str(processor.get("model_id", "")))
-        for body in bodies.values()
-        for each in body.get("processors", [])
-        if (processor := each.get("text_embedding"))
-        for text, vector in pairs(processor.get("field_map"))
-    }
+    found = {one for body in bodies.values() for one in embeddings_of(body.get("processors", ()), vectors)}
     return tuple(sorted(found, key=lambda one: (one.vector, one.text, one.model_id)))
+
+
+def embeddings_of(processors: Sequence[Mapping[str, Any]], vectors: Collection[str]) -> Iterator[Embedding]:
+    """What the processors of a pipeline embed, ``vectors`` being the fields of the mapping that hold vectors."""
+    digests = dict(filter(None, map(digested, processors)))
+    for each in processors:
+        options = each.get("text_embedding", {})
+        model = str(options.get("model_id", ""))
+        for text, vector in pairs(options.get("field_map")):
+            yield Embedding(text, as_mapped(text, vector, vectors), model, digests.get((text, model)))
+
+
+def digested(processor: Mapping[str, Any]) -> tuple[tuple[str, str], str] | None:
+    """What a script processor makes a digest of, (text field, model), and the digest's field; None for any other."""
+    options = processor.get("script", {})
+    params = options.get("params") or {}
+    known = " ".join(str(options.get("source", "")).split()) == DIGEST_SCRIPT
+    if not known or not {"text", "model", "digest"} <= set(params):
+        return None
+    return (str(params["text"]), str(params["model"])), str(params["digest"])

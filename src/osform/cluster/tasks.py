@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster.bulk import Verdict, classify, explain
+from osform.cluster.answers import Verdict, classify, explain
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.core.request import Request

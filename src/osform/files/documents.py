@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ class Reader:
     An id is the value of ``id_field`` where that is given, else of the row's own ``_id`` or ``id``, else the SHA-256
     of the canonical row: the same row always has the same id. ``mapped`` gives fields their names before anything else
     looks at them. Lines of a dead-letter file are taken as the documents that they hold. ``limit`` is in bytes a line.
+    ``seen`` remembers the ids; without it that is done here, and forgotten at the end.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Reader:
         id_field: str | None = None,
         mapped: Mapped | None = None,
         limit: int = LINE_LIMIT,
+        seen: Seen | None = None,
     ) -> None:
         self.inputs = inputs
+        self.seen = seen
         self.id_field = id_field
         self.mapped = mapped or {}
         self.limit = limit
@@ -86,7 +89,7 @@ class Reader:
         return min(1.0, (self._finished + self._at()) / max(1, len(self.inputs)))
 
     def __iter__(self) -> Iterator[Row | Rejected]:
-        with closing(Seen()) as seen:
+        with nullcontext(self.seen) if self.seen else closing(Seen()) as seen:
             for each in self.inputs:
                 for found in self._records(each):
                     row = self._row(found, Place(each.path, found.line))

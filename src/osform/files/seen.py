@@ -24,6 +24,7 @@ class Seen:
         self._database.execute(
             "CREATE TABLE seen (id TEXT PRIMARY KEY, hash BLOB, file INT, line INT, texts INT) WITHOUT ROWID"
         )
+        self._database.execute("CREATE TABLE texts (hash BLOB PRIMARY KEY, id TEXT, number INT) WITHOUT ROWID")
         self._database.execute("BEGIN")  # one transaction throughout: nothing of this needs to last
         self._files: dict[str, int] = {}
 
@@ -35,6 +36,18 @@ class Seen:
             return None
         known, file, line = self._database.execute("SELECT hash, file, line FROM seen WHERE id = ?", (id,)).fetchone()
         return Twin(known == hash, Place(list(self._files)[file], line))
+
+    def first_with(self, texts: bytes, id: str, number: int) -> tuple[str, int] | None:
+        """The id and number of the first row with these texts; None where this one is the first, and remembered."""
+        insert = "INSERT OR IGNORE INTO texts VALUES (?, ?, ?)"
+        if self._database.execute(insert, (texts, id, number)).rowcount:
+            return None
+        first, position = self._database.execute("SELECT id, number FROM texts WHERE hash = ?", (texts,)).fetchone()
+        return None if first == id else (first, position)
+
+    def forget_first(self, texts: bytes, id: str) -> None:
+        """No row is to look to this one for what was made of these texts."""
+        self._database.execute("DELETE FROM texts WHERE hash = ? AND id = ?", (texts, id))
 
     def close(self) -> None:
         """Delete all of it."""

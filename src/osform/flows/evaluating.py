@@ -234,7 +234,7 @@ def _known(cluster: Cluster, side: Side, checks: Checks, patience: Callable[[], 
     if all((each.mode or default_mode(target, None)) == "lexical" for each in checks.queries):
         return index
     try:
-        refuse_mixing(cluster, target)
+        refuse_mixing(cluster, target.name, target.embeddings)
     except VectorsAstray as error:
         if not side.lenient:
             raise

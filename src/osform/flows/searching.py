@@ -42,6 +42,6 @@ def search(
     target = describe(cluster, alias)
     mode = mode or default_mode(target, pipeline)
     if mode != "lexical":
-        refuse_mixing(cluster, target)
+        refuse_mixing(cluster, target.name, target.embeddings)
     request = search_request(target, text, mode, field=field, size=size, pipeline=pipeline)
     return Searched(run(cluster, request), mode, target)

@@ -218,6 +218,12 @@ def nodes() -> Request:
     return Request("GET", "/_nodes/_all/_none", params={"timeout": "5s"})
 
 
+def processors(node_ids: Iterable[str]) -> Request:
+    """How many processors each of these nodes may use."""
+    path = f"/_nodes/{','.join(map(_quoted, node_ids))}/os"
+    return Request("GET", path, params={"filter_path": "nodes.*.os.allocated_processors", "timeout": "5s"})
+
+
 def settings() -> Request:
     """Read the cluster settings of ML Commons, with the defaults of those that nobody set."""
     return Request(
