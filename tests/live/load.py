@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.client import Cluster
+from osform.cluster.queries import of_another_dimension
 from osform.core.request import Request
 from osform.errors import RequestFailed, Unreachable
 
@@ -28,6 +29,9 @@ class Load:
     """``searches`` and ``writes`` a second through an alias; ``held`` is what the index held at the beginning.
 
     ``outage`` says whether the only node may be down for a while: then searches may fail for lack of an answer.
+    ``embedded_before`` has the moments of searches that were asked once more: the server embeds a text with the model
+    of the index that the alias is on, and looks the alias up again afterwards. Where it has moved meanwhile to an index
+    of another dimension, it answers 400.
     """
 
     url: str
@@ -45,6 +49,7 @@ class Load:
     searched: int = 0
     written: int = 0
     longest_write: float = 0.0
+    embedded_before: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.expected = dict(self.held)
@@ -70,8 +75,7 @@ class Load:
             query = {"neural": {self.vector_field: {"query_text": chance.choice(self.texts), "k": 10}}}
             body = {"size": 10, "query": query, "_source": False}
             try:
-                hits = cluster.send(Request("POST", f"/{quote(self.alias)}/_search", body))["hits"]["hits"]
-                if not hits:
+                if not self._hits(cluster, body):
                     self._fail(self.failed_searches, "no hit")
             except (RequestFailed, Unreachable) as error:
                 if not (self.outage and (isinstance(error, Unreachable) or error.status in _PASSING)):
@@ -79,6 +83,17 @@ class Load:
             with self._lock:
                 self.searched += 1
         cluster.close()
+
+    def _hits(self, cluster: Cluster, body: dict[str, Any]) -> list[Any]:
+        request = Request("POST", f"/{quote(self.alias)}/_search", body)
+        try:
+            return list(cluster.send(request)["hits"]["hits"])
+        except RequestFailed as error:
+            if not of_another_dimension(error):
+                raise
+            with self._lock:
+                self.embedded_before.append(time.monotonic())
+            return list(cluster.send(request)["hits"]["hits"])
 
     def _write(self, number: int) -> None:
         cluster, chance = Cluster(self.url), random.Random(100 + number)

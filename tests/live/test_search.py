@@ -17,7 +17,7 @@ from osform.flows.ingesting import Pace, ingest
 from osform.flows.searching import search
 from tests import tiny
 from tests.live.stacks import Project, lay_out
-from tests.proxy import Proxy
+from tests.proxy import Answer, Proxy, nth
 
 ROWS = [
     {"id": "cat", "text": "a cat on a sofa", "place": "home"},
@@ -92,6 +92,16 @@ def test_a_search_is_few_requests(live_url: str, stack: Project, mode: Mode, req
         search(cluster, stack.name, "cat", mode=mode)
         cluster.close()
         assert len(proxy.requests) == requests
+
+
+def test_a_search_that_met_the_next_index_of_another_dimension_is_asked_again(live_url: str, stack: Project) -> None:
+    reason = "Query vector has invalid dimension: 384. Dimension should be: 256"
+    moved = Answer(400, {"error": {"type": "illegal_argument_exception", "reason": reason}, "status": 400})
+    with Proxy(live_url, nth(1, moved, path=f"{stack.name}/_search")) as proxy:
+        cluster = Cluster(proxy.url)
+        assert search(cluster, stack.name, "coffee", mode="semantic").found.hits[0].id == "coffee"
+        cluster.close()
+        assert [seen.status for seen in proxy.requests if seen.path.endswith("/_search")] == [400, 200]
 
 
 def test_a_search_pipeline_may_be_named(cluster: Cluster, stack: Project) -> None:

@@ -142,6 +142,11 @@ def search_request(
     return Request("POST", f"/{quote(target.name, safe='')}/_search", {"query": query, **body}, params)
 
 
+def of_another_dimension(error: RequestFailed) -> bool:
+    """Whether a query met an index of another dimension: its alias moved after the text had been embedded."""
+    return error.status == 400 and "invalid dimension" in error.reason
+
+
 def run(cluster: Cluster, request: Request, patience: Patience | None = None) -> Found:
     """Send a search, with ``patience`` again where it fails in passing.
 

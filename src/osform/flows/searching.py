@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from osform.cluster.client import Cluster
 from osform.cluster.guard import refuse_mixing
-from osform.cluster.queries import Found, default_mode, run, search_request
+from osform.cluster.queries import Found, default_mode, of_another_dimension, run, search_request
 from osform.cluster.targets import Target, describe
 from osform.core.checks import Mode
-from osform.errors import InputError
+from osform.errors import InputError, RequestFailed
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,18 @@ def search(
     """
     if not text.strip():
         raise InputError("there is nothing to search for: the text is empty")
-    target = describe(cluster, alias)
-    mode = mode or default_mode(target, pipeline)
-    if mode != "lexical":
-        refuse_mixing(cluster, target.name, target.embeddings)
-    request = search_request(target, text, mode, field=field, size=size, pipeline=pipeline)
-    return Searched(run(cluster, request), mode, target)
+
+    def once() -> Searched:
+        target = describe(cluster, alias)
+        how = mode or default_mode(target, pipeline)
+        if how != "lexical":
+            refuse_mixing(cluster, target.name, target.embeddings)
+        request = search_request(target, text, how, field=field, size=size, pipeline=pipeline)
+        return Searched(run(cluster, request), how, target)
+
+    try:
+        return once()
+    except RequestFailed as error:
+        if not of_another_dimension(error):
+            raise
+        return once()
