@@ -12,6 +12,7 @@ from osform.core.request import Request
 from osform.errors import NotReady, RequestFailed
 
 _SETTING = "index.blocks.write"
+_CLONED = "index.resize.source.name"
 
 
 def is_blocked(cluster: Cluster, index: str, patience: Patience | None = None) -> bool:
@@ -49,6 +50,17 @@ def clone_index(cluster: Cluster, source: str, target: str, patience: Patience |
     except RequestFailed as error:
         if error.type != "resource_already_exists_exception":
             raise  # else an answer was lost: nobody else gives such a name while we hold the lock
+
+
+def drop_clone(cluster: Cluster, source: str, target: str, patience: Patience | None = None) -> bool:
+    """Delete ``target`` if it is a clone of ``source``, and say so: one of an attempt before lacks what came since."""
+    patience = patience or Patience.of(60)
+    request = Request("GET", f"/{quote(target)}/_settings/{_CLONED}", params={"flat_settings": "true"})
+    answer = persist_if_there(cluster, request, patience) or {}
+    if answer.get(target, {}).get("settings", {}).get(_CLONED) != source:
+        return False
+    persist_if_there(cluster, Request("DELETE", f"/{quote(target)}"), patience)
+    return True
 
 
 def move_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], patience: Patience | None = None) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster.blocking import clone_index, move_aliases, serves
+from osform.cluster.blocking import clone_index, drop_clone, move_aliases, serves
 from osform.cluster.client import Cluster
 from osform.cluster.copying import Copier, Copy
 from osform.cluster.retry import Clock, Patience, Sleep, persist
@@ -80,7 +80,8 @@ class Replacing:
             self.target, "applying", asked, ids={"index": self.move.target}, needs=needs, role="next", of=self.address
         )
         if "source" not in entry.journal:
-            entry = replace(entry, journal={"source": self.move.source, "kept": self.move.kept})
+            pinned = [str(copy) for copy, _, _ in self._plain(self.move.kept)]
+            entry = replace(entry, journal={"source": self.move.source, "kept": self.move.kept, "pinned": pinned})
         entry = self.stamp(entry)
         self.journal(entry)
         return entry
@@ -158,6 +159,7 @@ class Replacing:
             if alias not in gone
         ]
         if source == self.address.name:
+            drop_clone(self.cluster, source, self.move.kept)
             clone_index(self.cluster, source, self.move.kept)
             self._pin(self.move.kept)
             actions.append({"remove_index": {"index": source}})
@@ -167,26 +169,26 @@ class Replacing:
 
     def _pin(self, kept: str) -> None:
         """An index under its plain name used pipelines by theirs, which are about to change: it keeps copies."""
-        for address, copy, setting in self._plain(kept):
-            path = _BASES[address.kind]
-            body = persist(self.cluster, Request("GET", pipelines.path(path, address.name)), self._patience())
-            put = Request("PUT", pipelines.path(path, copy), body[address.name])
+        for copy, name, setting in self._plain(kept):
+            base = _BASES[copy.kind]
+            body = persist(self.cluster, Request("GET", pipelines.path(base, name)), self._patience())
+            put = Request("PUT", pipelines.path(base, copy.name), body[name])
             persist(self.cluster, put, self._patience())
-            persist(self.cluster, Request("PUT", f"/{quote(kept)}/_settings", {setting: copy}), self._patience())
+            persist(self.cluster, Request("PUT", f"/{quote(kept)}/_settings", {setting: copy.name}), self._patience())
 
     def _plain(self, kept: str) -> Iterator[tuple[Address, str, str]]:
-        """The pipelines that the old index used by their plain names: address, the copy's name, the index's setting."""
+        """The pipelines that the old index uses by plain name: what a copy is called, the name, the index's setting."""
         settings = self.survey.live[self.address].body["settings"]
         for setting, kind in PIPELINES:
             address = Address(kind, str(settings.get(setting)))
             if self.move.source == self.address.name and address in self.survey.state.entries and kind in _BASES:
-                yield address, f"{address.name}-v{kept.rpartition('-v')[2]}", setting
+                yield replace(address, name=f"{address.name}-v{kept.rpartition('-v')[2]}"), address.name, setting
 
     def _settle(self, journal: Mapping[str, Any]) -> Live:
         """Write down what is so now: what was comes first, so that nothing is ever forgotten."""
         entries = self.survey.state.entries
         old, asked = entries[self.address], self.survey.asked(self.address)
-        for entry in self._past(old, str(journal.get("kept", self.move.kept))):
+        for entry in self._past(old, str(journal.get("kept", self.move.kept)), journal.get("pinned", ())):
             self.journal(self.stamp(entry))
         live = self._look()
         assert live is not None, "the alias is on it"
@@ -209,7 +211,7 @@ class Replacing:
         self.journal(self.target)
         return Live(body, {"index": self.move.target}, live.documents)
 
-    def _past(self, old: Entry, kept: str) -> Iterator[Entry]:
+    def _past(self, old: Entry, kept: str, pinned: Sequence[str]) -> Iterator[Entry]:
         """What the old index and its copies of pipelines are called from now on, and until when they stay."""
         until = (datetime.now(UTC) + self.survey.spec.retention).isoformat(timespec="seconds")
         found = self._look(kept)
@@ -218,11 +220,10 @@ class Replacing:
         yield replace(index, status="applied", role="past", of=self.address, until=until)
         for address in old.needs:
             entry = self.survey.state.entries.get(address)
-            name = f"{address.name}-v{kept.rpartition('-v')[2]}"
-            pinned = {copy for _, copy, _ in self._plain(kept)}
-            if entry and address in self.survey.spec.resources and name in {*pipelines.copies(entry.ids), *pinned}:
-                copy = replace(entry, address=replace(address, name=name), ids={})
-                yield replace(copy, status="applied", role="past", of=address)
+            copy = replace(address, name=f"{address.name}-v{kept.rpartition('-v')[2]}")
+            there = copy.name in pipelines.copies(entry.ids) or str(copy) in pinned if entry else False
+            if entry and there and address in self.survey.spec.resources:
+                yield replace(entry, address=copy, ids={}, status="applied", role="past", of=address)
 
     def _look(self, index: str | None = None) -> Live | None:
         index = index or self.move.target
