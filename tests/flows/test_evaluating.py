@@ -171,6 +171,7 @@ def test_an_index_that_answers_worse_is_not_accepted_and_the_message_has_it_all(
     ]
     assert caught.value.hint == (
         "the alias pics stays on pics-v1; mend the files and apply again, or change provision/checks/pics.yaml"
+        "; osform apply --abandon takes the new index away"
     )
 
 

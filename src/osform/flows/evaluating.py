@@ -176,7 +176,8 @@ def accept(
     if not verdict.passed:
         message = f"{new} answers the checks of index/{index_name} worse than asked\n{told(verdict)}"
         stays = f"the alias {index_name} stays on {old}; " if old else ""
-        raise NotAccepted(message, hint=f"{stays}mend the files and apply again, or change {checks.document.file}")
+        ways = f"mend the files and apply again, or change {checks.document.file}"
+        raise NotAccepted(message, hint=f"{stays}{ways}; osform apply --abandon takes the new index away")
     report(Note(summary(verdict)))
     return Accepted(verdict)
 
