@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,7 +223,7 @@ def test_an_index_adopted_under_its_plain_name_is_cloned_in_the_moment_of_the_mo
     done = adopted.apply("--lock-timeout", "60")
     assert done.status == 0, done.err
     assert behind(cluster, name) == [f"{name}-v2"]
-    assert adopted.plan().status == 0
+    assert adopted.plan().status == 0, adopted.run("plan").out
     back = adopted.run("rollback", f"index/{name}")
     assert back.status == 0, back.err
     assert (behind(cluster, name), vectors_of(cluster, name)) == ([f"{name}-v1"], before)
@@ -253,6 +254,41 @@ def test_what_is_abandoned_after_its_clone_was_made_leaves_the_plain_index_alone
     assert [each["index"] for each in indices] == [name]
     ask(cluster, "PUT", f"/{name}/_doc/late?refresh=true", {"text": TEXTS[0]})
     assert [each for each in ask(cluster, "GET", "/_ingest/pipeline") if each.startswith(f"{name}-pipeline-v")] == []
+
+
+@pytest.mark.soak
+def test_a_bulk_that_is_being_embedded_while_the_alias_moves_never_brings_the_old_models_vectors(
+    project: Project, cluster: Cluster
+) -> None:
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    stop = threading.Event()
+    writers = [threading.Thread(target=send_bulks, args=(project, f"{n}", stop)) for n in range(2)]
+    for writer in writers:
+        writer.start()
+    done = project.apply()
+    stop.set()
+    for writer in writers:
+        writer.join()
+    assert done.status == 0, done.err
+    ask(cluster, "POST", f"/{project.name}/_refresh")
+    drift = project.run("drift", "--vectors", "all")
+    assert drift.status == 0, drift.out + drift.err
+
+
+def send_bulks(project: Project, prefix: str, stop: threading.Event) -> None:
+    """Bulks that spend most of their time in the pipeline; what a write block refuses is not sent again."""
+    cluster, count = Cluster(project.url), 0
+    while not stop.is_set():
+        count += 1
+        lines = [
+            line
+            for number in range(200)
+            for line in ({"index": {"_id": f"{prefix}-{number}"}}, {"text": f"{TEXTS[number % 4]} {count} " * 60})
+        ]
+        body = "".join(json.dumps(line) + "\n" for line in lines)
+        cluster.send(Request("POST", f"/{project.name}/_bulk", body, {"require_alias": "true"}))
+        stop.wait(1.0)
+    cluster.close()
 
 
 @pytest.mark.soak

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from osform.cluster import blocking, vectors
 from osform.cluster.client import Cluster
+from osform.cluster.gate import Gate, restore
 from osform.cluster.manifest import Manifest
 from osform.cluster.retry import Clock, Patience, Sleep, persist
 from osform.cluster.shards import Index, Written
@@ -35,11 +36,14 @@ Remember = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Copy:
-    """From where to where; ``vectors`` are the fields that the target's pipeline fills, left out of what is copied."""
+    """From where to where; ``vectors`` are the fields that the target's pipeline fills, left out of what is copied, and
+    ``pipelines`` those of the source (see ``gate``).
+    """
 
     source: str
     target: str
     vectors: tuple[str, ...]
+    pipelines: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Handed:
 @dataclass
 class Copier:
     """One copy on its way. The journal's keys: ``settings`` of the target to put back, ``upto`` the number for each
-    shard at the beginning, ``done`` how far each shard is, ``tasks`` under way.
+    shard at the beginning, ``done`` how far each shard is, ``tasks`` under way, ``handed`` how far each shard of the
+    target was when the aliases moved.
     """
 
     cluster: Cluster
@@ -72,6 +77,7 @@ class Copier:
     def __post_init__(self) -> None:
         self.source, self.target = Index(self.cluster, self.copy.source), Index(self.cluster, self.copy.target)
         self.tasks = Tasks(self.cluster, self._request, self.clock, self.sleep)
+        self.gate = Gate(self.cluster, self.copy.source, self.copy.target, self.copy.pipelines)
 
     def __enter__(self) -> Copier:
         return self
@@ -87,7 +93,7 @@ class Copier:
     def fill(self) -> None:
         """Copy everything, and then what was written meanwhile, until little is left."""
         if blocking.is_blocked(self.cluster, self.copy.source, self.patience):
-            blocking.unblock(self.cluster, self.copy.source, self.patience)  # an apply ended under the block
+            self.gate.reopen(self.patience)  # an apply ended under the block
         self._loosen()
         self._bring()
         self._tighten()
@@ -136,15 +142,18 @@ class Copier:
         began = self.clock()
         patience = Patience.of(_BLOCKED, self.clock, self.sleep)
         try:
-            blocking.block(self.cluster, self.copy.source, patience)
+            self.gate.shut(patience)
             self._round(patience, deletions=True, settled=True)
             self._check_last(maps)
             documents = self._same(patience)
             numbers = _keys(self.target.checkpoints(patience))
+            self.gate.drain(patience)
+            self._note(handed=numbers)
             move()
         except BaseException:
-            blocking.unblock(self.cluster, self.copy.source, self.patience)
+            self.gate.reopen(self.patience)
             raise
+        restore(self.cluster, self.copy.source, self.copy.pipelines, self.patience)
         return Handed(documents, self.clock() - began, numbers)
 
     def _request(self, ids: Sequence[str], size: int) -> Request:

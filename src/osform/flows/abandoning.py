@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from osform.cluster import blocking
 from osform.cluster.client import Cluster
+from osform.cluster.gate import Gate
 from osform.cluster.ledger import Ledger
 from osform.cluster.retry import Patience, persist_if_there
 from osform.core.address import Address
@@ -31,7 +32,7 @@ def abandon(cluster: Cluster, ledger: Ledger, state: State, report: Report) -> t
             report(Warned(f"{index} serves already, and stays: osform apply writes down the rest"))
             continue
         if source and blocking.is_blocked(cluster, source, Patience.of(_SECONDS)):
-            blocking.unblock(cluster, source, Patience.of(_SECONDS))
+            Gate(cluster, source, index, entry.journal.get("pipelines", {})).reopen(Patience.of(_SECONDS))
         persist_if_there(cluster, Request("DELETE", f"/{quote(index)}"), Patience.of(_SECONDS))
         pinned = []
         if source and blocking.drop_clone(cluster, source, str(entry.journal.get("kept", "")), Patience.of(_SECONDS)):

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from osform.cluster.blocking import clone_index, drop_clone, move_aliases, serves
 from osform.cluster.client import Cluster
 from osform.cluster.copying import Copier, Copy
+from osform.cluster.gate import own_pipelines, restore
 from osform.cluster.retry import Clock, Patience, Sleep, persist
 from osform.cluster.vectors import VectorMap
 from osform.core.address import Address
@@ -70,6 +71,8 @@ class Replacing:
             self._put_pipelines()
             self._make(self.survey.live[self.address])
             moved = self._fill(entry)
+        elif self.move.kept == self.move.source:
+            restore(self.cluster, self.move.source, entry.journal.get("pipelines", {}), self._patience())
         return self._settle(moved)
 
     def _begin(self) -> Entry:
@@ -80,8 +83,10 @@ class Replacing:
             self.target, "applying", asked, ids={"index": self.move.target}, needs=needs, role="next", of=self.address
         )
         if "source" not in entry.journal:
-            pinned = [str(copy) for copy, _, _ in self._plain(self.move.kept)]
-            entry = replace(entry, journal={"source": self.move.source, "kept": self.move.kept, "pinned": pinned})
+            pinned = [str(copy) for copy, _, _ in self._plain({})]
+            own = own_pipelines(self.survey.live[self.address].body["settings"])
+            begun = {"source": self.move.source, "kept": self.move.kept, "pinned": pinned, "pipelines": own}
+            entry = replace(entry, journal=begun)
         entry = self.stamp(entry)
         self.journal(entry)
         return entry
@@ -119,14 +124,14 @@ class Replacing:
             self.journal(replace(entry, journal=dict(journal)))
 
         maps = list(self._maps())
-        copy = Copy(self.move.source, self.move.target, tuple(each.vector_field for each in maps))
+        own: dict[str, str | None] = journal.get("pipelines", {})
+        copy = Copy(self.move.source, self.move.target, tuple(each.vector_field for each in maps), own)
         with Copier(self.cluster, copy, journal, remember, self.report, self.clock, self.sleep) as copier:
             copier.fill()
             self.report(Note(f"comparing {self.move.target} with what its model says"))
             copier.verify(maps, SAMPLE)
             self._accept(maps)
-            handed = copier.hand_over(self._move_aliases, maps)
-        journal["handed"] = dict(handed.numbers)
+            handed = copier.hand_over(lambda: self._move_aliases(own), maps)
         blocked = f"writes waited for {handed.blocked_seconds:.1f} s"
         self.report(Note(f"{self.address} is {self.move.target} now: {handed.documents:,} documents, {blocked}"))
         return journal
@@ -144,7 +149,7 @@ class Replacing:
                 for each in made(revealed(self.survey.asked(address))):
                     yield VectorMap(each.source, each.target, str(each.model_id))
 
-    def _move_aliases(self) -> None:
+    def _move_aliases(self, own: Mapping[str, str | None]) -> None:
         """Every alias of the old index, those of others too, in one request, so that no search finds none."""
         source, target = self.move.source, self.move.target
         stored = persist(self.cluster, Request("GET", f"/{quote(source)}/_alias"), self._patience())
@@ -161,28 +166,34 @@ class Replacing:
         if source == self.address.name:
             drop_clone(self.cluster, source, self.move.kept)
             clone_index(self.cluster, source, self.move.kept)
-            self._pin(self.move.kept)
+            restore(self.cluster, self.move.kept, own, self._patience())
+            self._pin(own)
             actions.append({"remove_index": {"index": source}})
         else:
             actions += [{"remove": {"index": source, "alias": alias}} for alias in there]
         move_aliases(self.cluster, actions)
 
-    def _pin(self, kept: str) -> None:
+    def _pin(self, own: Mapping[str, str | None]) -> None:
         """An index under its plain name used pipelines by theirs, which are about to change: it keeps copies."""
-        for copy, name, setting in self._plain(kept):
+        kept = self.move.kept
+        for copy, name, setting in self._plain(own):
             base = _BASES[copy.kind]
             body = persist(self.cluster, Request("GET", pipelines.path(base, name)), self._patience())
             put = Request("PUT", pipelines.path(base, copy.name), body[name])
             persist(self.cluster, put, self._patience())
             persist(self.cluster, Request("PUT", f"/{quote(kept)}/_settings", {setting: copy.name}), self._patience())
 
-    def _plain(self, kept: str) -> Iterator[tuple[Address, str, str]]:
-        """The pipelines that the old index uses by plain name: what a copy is called, the name, the index's setting."""
-        settings = self.survey.live[self.address].body["settings"]
+    def _plain(self, own: Mapping[str, str | None]) -> Iterator[tuple[Address, str, str]]:
+        """The pipelines that the old index uses by plain name: what a copy is called, the name, the index's setting.
+
+        ``own`` is what it said itself before it was sent through those of the new one.
+        """
+        settings = {**self.survey.live[self.address].body["settings"], **own}
+        number = self.move.kept.rpartition("-v")[2]
         for setting, kind in PIPELINES:
             address = Address(kind, str(settings.get(setting)))
             if self.move.source == self.address.name and address in self.survey.state.entries and kind in _BASES:
-                yield replace(address, name=f"{address.name}-v{kept.rpartition('-v')[2]}"), address.name, setting
+                yield replace(address, name=f"{address.name}-v{number}"), address.name, setting
 
     def _settle(self, journal: Mapping[str, Any]) -> Live:
         """Write down what is so now: what was comes first, so that nothing is ever forgotten."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from osform.cluster import blocking, deploy
 from osform.cluster.client import Cluster
 from osform.cluster.copying import Copier, Copy
+from osform.cluster.gate import Gate, own_pipelines, restore
 from osform.cluster.ledger import Ledger
 from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
 from osform.cluster.shards import Index
@@ -75,10 +76,7 @@ class Rollback:
         self._wake(settings)
         since = self._since(now, before)
         if since and writes == "refuse":
-            raise PlanRefused(
-                f"{since:,} documents were written to {before} since it took the place of {index}",
-                hint="--writes carry copies them back first, --writes leave goes back without them",
-            )
+            raise _written(since, before, index)
         handed = {
             str(shard): number for shard, number in Index(self.cluster, index).checkpoints(self._patience()).items()
         }
@@ -86,7 +84,7 @@ class Rollback:
         if since and writes == "carry":
             handed = self._carry(now, before, index, settings)
         else:
-            self._move(before, index)
+            self._hand_over(now, before, index, writes)
         # Whatever has a number beyond these was written after the move, and would be left behind by another one.
         self._settle(now, replace(past, journal={"handed": handed}))
         return RolledBack(self.address, before, index, since if writes == "carry" else 0, self.clock() - began)
@@ -151,11 +149,29 @@ class Rollback:
 
     def _carry(self, now: Entry, before: str, index: str, settings: Mapping[str, Any]) -> dict[str, int]:
         body = self._pipeline("ingest_pipeline", str(settings.get("index.default_pipeline"))) or {}
-        copy = Copy(before, index, tuple(each.target for each in made(body)))
+        copy = Copy(before, index, tuple(each.target for each in made(body)), self._own(now))
         journal: dict[str, Any] = {}
         with Copier(self.cluster, copy, journal, lambda _: None, self.report, self.clock, self.sleep) as copier:
             copier.bring_up_to_date(now.journal.get("handed", {}))
             return dict(copier.hand_over(lambda: self._move(before, index)).numbers)
+
+    def _hand_over(self, now: Entry, before: str, index: str, writes: Writes) -> None:
+        """Move without carrying anything over: what comes in the last moment is refused, and not lost."""
+        gate = Gate(self.cluster, before, index, self._own(now))
+        try:
+            gate.shut(self._patience())
+            if writes == "refuse" and (since := self._since(now, before)):
+                raise _written(since, before, index)
+            gate.drain(self._patience())
+            self._move(before, index)
+        except BaseException:
+            gate.reopen(self._patience())
+            raise
+        restore(self.cluster, before, gate.own, self._patience())
+
+    def _own(self, now: Entry) -> dict[str, str | None]:
+        """The pipelines of the index that is left, as they were read back: an earlier rollback may have been killed."""
+        return own_pipelines(now.recorded.get("settings", {}))
 
     def _move(self, before: str, index: str) -> None:
         stored = persist(self.cluster, Request("GET", f"/{quote(before)}/_alias"), self._patience())
@@ -198,6 +214,13 @@ class Rollback:
 
     def _patience(self) -> Patience:
         return Patience.of(_SECONDS, self.clock, self.sleep)
+
+
+def _written(since: int, before: str, index: str) -> PlanRefused:
+    return PlanRefused(
+        f"{since:,} documents were written to {before} since it took the place of {index}",
+        hint="--writes carry copies them back first, --writes leave goes back without them",
+    )
 
 
 def _as_current(entry: Entry) -> Mapping[str, Any]:
