@@ -27,7 +27,7 @@ from tests.live.load import Load, everything
 from tests.live.stacks import Project, lay_out
 from tests.live.test_replacing import ask_by_default, behind
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parent.parent.parent
 MEASURED = logging.getLogger("measured")  # make soak shows it
 SUMMARIES = [line["summary"] for line in itertools.islice(lines(Path(os.__file__).parent), 5000)]
@@ -104,8 +104,9 @@ def test_another_model_of_other_dimensions_under_twenty_thousand_documents(proje
         project.edit("model/NAME", "model: all-MiniLM-L6-v2\n", "model: all-MiniLM-L6-v2-256\n")
         took, blocks[count] = changed_under_load(project, cluster, 256)
         MEASURED.info(f"{count} documents: {took:.1f} s, writes refused for {blocks[count]:.2f} s")
-        project.edit("model/NAME", "model: all-MiniLM-L6-v2-256\n", "model: all-MiniLM-L6-v2\n")
-        apply(project)
+        if count == 2_000:
+            project.edit("model/NAME", "model: all-MiniLM-L6-v2-256\n", "model: all-MiniLM-L6-v2\n")
+            apply(project)
     assert max(blocks.values()) < 2
     assert blocks[20_000] < blocks[2_000] + 0.5
 
