@@ -63,13 +63,14 @@ def _seconds(
 
 
 def _pace(cluster: Cluster, model_id: str, clock: Clock) -> float | None:
-    """Seconds a text takes, all ML nodes at work."""
+    """Seconds a text takes, all processors of the ML nodes at work."""
     try:
         predict.predict(cluster, model_id, _TEXTS[:1], deadline_seconds=_SECONDS)
         began = clock()
         predict.predict(cluster, model_id, _TEXTS, deadline_seconds=_SECONDS)
         took = (clock() - began) / len(_TEXTS)
-        workers = len(nodes.ml_nodes(cluster, deadline_seconds=_SECONDS))
+        found = nodes.ml_nodes(cluster, deadline_seconds=_SECONDS)
+        workers = nodes.processors(cluster, [node.id for node in found], deadline_seconds=_SECONDS)
     except ClusterError:
         return None
     return took / max(1, workers)
