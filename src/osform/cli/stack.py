@@ -85,9 +85,8 @@ def render(
     address: str | None, provision: Path, environment: str | None, variables: tuple[str, ...], format: str
 ) -> None:
     """Show the bodies as they would be sent: all of them, or the one at ADDRESS, e.g. index/images."""
-    import yaml
-
     from osform.core.values import concealed
+    from osform.files.writing import dump
     from osform.kinds.checks import nearest
 
     bodies = {
@@ -102,7 +101,7 @@ def render(
     else:
         for each, body in bodies.items():
             click.echo(f"# {each}")
-            click.echo(yaml.safe_dump(body, sort_keys=False, allow_unicode=True))
+            click.echo(dump(body))
 
 
 @click.command()

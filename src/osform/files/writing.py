@@ -11,6 +11,7 @@ import yaml
 
 from osform.core.address import Address
 from osform.errors import InputError
+from osform.files.yaml import is_plain_text
 
 
 class _Plain(yaml.SafeDumper):
@@ -21,14 +22,16 @@ class _Plain(yaml.SafeDumper):
 
 
 def _text(dumper: _Plain, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    # YAML 1.1, which PyYAML writes, has texts that 1.2 reads as numbers: 1e5.
+    style = "|" if "\n" in text else None if is_plain_text(text) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Plain.add_representer(str, _text)
 
 
 def dump(body: Mapping[str, Any]) -> str:
-    """A body as the YAML of a resource's file."""
+    """A body as the YAML of a resource's file, which is read as the same body."""
     return yaml.dump(dict(body), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
 
 

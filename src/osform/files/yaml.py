@@ -54,6 +54,12 @@ for tag, pattern, first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
 
 
+def is_plain_text(text: str) -> bool:
+    """Whether a scalar without quotes is read as text, as far as its letters go."""
+    rules = _Loader.yaml_implicit_resolvers.get(text[:1], [])
+    return not any(pattern.match(text) for _, pattern in rules)
+
+
 def load(path: File, *, shown: str | None = None) -> Document:
     """Read one YAML file. ``shown`` is the name that messages use, by default the path.
 
