@@ -251,3 +251,13 @@ def test_a_name_that_a_version_of_another_index_will_have_is_found() -> None:
     assert agreed("v", 384, "images-v3") == [
         "'images-v3' is a name that osform gives to a version of index/images; rename the file"
     ]
+
+
+def test_templates_of_one_priority_that_an_index_could_match_both_of_are_found() -> None:
+    one: Body = {"index_patterns": ["logs-*"], "priority": 3}
+    other: Body = {"index_patterns": ["x", "*-b"], "priority": 3}
+    both = {Address("index_template", "one"): one, Address("index_template", "other"): other}
+    (found,) = consistency.check(both, {})
+    assert (str(found[0]), found[1].path) == ("index_template/other", ("index_patterns",))
+    assert found[1].message == "'*-b' and 'logs-*' of index_template/one are of one priority, 3"
+    assert list(consistency.check({**both, Address("index_template", "other"): {**other, "priority": 4}}, {})) == []

@@ -18,9 +18,10 @@ POOL = ("a", "b")
 # What YAML, JSON or a server reads as something else where it isn't quoted.
 TRICKY = (
     "1e5", "0x1F", "010", "1_000", "yes", "No", "null", "~", "", " ", " lead", "trail ", "a: b", "- a", "#", "x #y",
-    "*a", "&a", "!a", "%a", "@a", "`a`", "'", '"', "\\", "\\n", "a\nb", "\ta", "2026-11-20", "12:30:45", "1.0", ".5", "true",
-    "[a]", "?", "|", ">",
-    "\u00e9", "\u2028", "\U0001f6a2", "<b>", "$${a}", "NaN", ".inf", "=",
+    "*a", "&a", "!a", "%a", "@a", "`a`", "'", '"', "\\", "\\n", "a\nb", "\ta", "2026-11-20", "12:30:45", "1.0",
+    ".5", "true",    "[a]", "?", "|", ">",
+    "\u00e9",
+    "\u2028", "\U0001f6a2", "<b>", "$${a}", "NaN", ".inf", "=",
 )  # fmt: skip
 LETTERS = st.characters(codec="utf-8", exclude_characters="${}", exclude_categories=("Cs", "Cc", "Cn"))
 TEXT = st.sampled_from(TRICKY) | st.text(LETTERS, max_size=12)
@@ -76,11 +77,10 @@ def stacks(draw: st.DrawFn) -> Drawn:
     """One stack. What a resource refers to is in it."""
     drawn: Drawn = {}
 
-    def some(kind: str, bodies: st.SearchStrategy[Any]) -> list[str]:
-        names = draw(st.lists(st.sampled_from(POOL), unique=True, max_size=len(POOL)))
-        for name in names:
-            drawn[f"{kind}/NAME-{name}"] = draw(bodies)
-        return [f"NAME-{name}" for name in names]
+    def some(kind: str, bodies: st.SearchStrategy[Any], prefix: str = "NAME-") -> list[str]:
+        names = [f"{prefix}{name}" for name in draw(st.lists(st.sampled_from(POOL), unique=True))]
+        drawn.update({f"{kind}/{name}": draw(bodies) for name in names})
+        return names
 
     drawn |= _settings(draw)
     drawn |= _models(draw)
@@ -88,10 +88,11 @@ def stacks(draw: st.DrawFn) -> Drawn:
     ingest = some("ingest_pipeline", _ingest())
     search = some("search_pipeline", _search())
     parts = some("component_template", _part())
-    some("index_template", _template(parts))
+    for number, name in enumerate(some("index_template", _template(parts))):
+        drawn[f"index_template/{name}"]["priority"] = 10 * draw(st.integers(0, 9)) + number
     indices = some("index", _index(ingest, search))
     if indices:
-        some("alias", _alias(indices))
+        some("alias", _alias(indices), "NAME-all-")
     return drawn
 
 
@@ -110,8 +111,8 @@ def _models(draw: st.DrawFn) -> Drawn:
     drawn: Drawn = {}
     for name in draw(st.lists(st.sampled_from(POOL), unique=True)):
         drawn[f"model_group/NAME-{name}"] = draw(maybe(description=PLAIN, name=st.just(f"NAME-{name}-group")))
-    groups = list(drawn)
-    if groups and draw(st.booleans()):
+    groups, far_away = list(drawn), draw(st.booleans())
+    if groups and far_away:
         drawn["cluster_settings/NAME-trust"] = TRUST
         drawn["connector/NAME"] = CONNECTOR.replace("description: one", f"description: {draw(PLAIN)!r}")
         model = {"connector": "${connector/NAME.connector_id}", "group": f"${{{groups[0]}.model_group_id}}"}
@@ -156,17 +157,11 @@ def _part() -> st.SearchStrategy[Any]:
 
 
 def _template(parts: list[str]) -> st.SearchStrategy[Any]:
-    """Of indices that the stack makes, or of others; no two of them with one priority."""
+    """Of indices that the stack makes, or of others."""
     return st.builds(
-        lambda pattern, composed, priority, more: {
-            "index_patterns": [pattern],
-            "composed_of": composed,
-            "priority": priority,
-            **more,
-        },
+        lambda pattern, composed, more: {"index_patterns": [pattern], "composed_of": composed, **more},
         st.sampled_from(("NAME-a*", "NAME-none-*")),
         st.lists(st.sampled_from(parts), unique=True) if parts else st.just([]),
-        st.integers(0, 1_000_000),
         maybe(version=st.integers(0, 9), _meta=keyed(SCALAR)),
     )
 

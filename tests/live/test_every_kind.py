@@ -57,3 +57,12 @@ def test_an_alias_stays_on_an_index_that_is_made_anew(files: Files) -> None:
     assert files.plan().empty
     (name,) = files.cluster.send(Request("GET", f"/_alias/{files.name}"))
     assert name == f"{files.name}-one-v1"
+
+
+def test_an_index_is_made_after_the_templates_that_its_name_matches(files: Files) -> None:
+    files.write("index_template/NAME-zz", "index_patterns: [NAME-*]\ntemplate: {settings: {refresh_interval: 7s}}\n")
+    files.write("index/NAME-a", "mappings: {properties: {a: {type: keyword}}}\n")
+    files.apply()
+    (found,) = files.cluster.send(Request("GET", f"/{files.name}-a/_settings")).values()
+    assert found["settings"]["index"]["refresh_interval"] == "7s"
+    assert files.plan().empty

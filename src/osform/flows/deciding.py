@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from osform.core.address import Address
+from osform.core.globs import overlap
 from osform.core.plan import Change, Replace
 from osform.core.state import Entry
 from osform.core.values import concealed
 from osform.flows import owning
 from osform.flows.resolving import context_of, pipelines_of
 from osform.flows.survey import Move, Survey
-from osform.kinds import KINDS
+from osform.kinds import KINDS, index_template
 from osform.kinds.index import physical
 
 Compare = Callable[[Survey, Address], Change | None]
@@ -37,7 +38,7 @@ def decide(survey: Survey, compare: Compare) -> None:
     ]
     if moving:
         _number(survey, moving)
-        survey.order = _order(survey)
+    survey.order = _order(survey)
 
 
 def _renew(survey: Survey, entry: Entry) -> None:
@@ -115,10 +116,23 @@ def _taken(survey: Survey, address: Address) -> Iterator[int]:
                 yield owning.number("", name)
 
 
+def _matching(survey: Survey, index: Address) -> Iterator[Address]:
+    templates = {each: resource for each, resource in survey.spec.resources.items() if each.kind == "index_template"}
+    for address, template in templates.items():
+        if any(overlap(physical(index.name, 1), str(each)) for each in index_template.patterns(template.body)):
+            yield address
+
+
 def _order(survey: Survey) -> Mapping[Address, tuple[Address, ...]]:
-    """What each change waits for: pipelines take their plain names' new bodies once the index has moved."""
+    """What each change waits for: pipelines take their plain names' new bodies once the index has moved.
+
+    An index waits for the templates that its name matches, without using them: they say how it is made, and no more.
+    """
     used = pipelines_of(survey.spec)
     order = {address: set(needed) for address, needed in survey.needs.items()}
+    for address in survey.spec.resources:
+        if address.kind == "index" and address not in survey.moves:
+            order[address] |= set(_matching(survey, address))
     for address in survey.moves:
         for pipeline in used.get(address, ()):
             order[address].discard(pipeline)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import combinations, product
 from typing import Any
 
 from osform.core.address import Address
+from osform.core.globs import overlap
 from osform.core.refs import OutputRef, parse
 from osform.core.values import Unknown, leaves
-from osform.kinds import mappings, pipelines
+from osform.kinds import index_template, mappings, pipelines
 from osform.kinds.base import Body, Finding
 from osform.kinds.settings import flat
 
@@ -22,6 +24,7 @@ def check(
     bodies: Mapping[Address, Body], known: Mapping[Address, Mapping[str, Any]]
 ) -> Iterator[tuple[Address, Finding]]:
     """Every disagreement, with the resource whose file shows it. ``known`` are the outputs known without a cluster."""
+    yield from _rivals(bodies)
     for address, body in bodies.items():
         yield from ((address, finding) for finding in _clash(address, bodies))
         yield from ((address, finding) for finding in _never_known(body, bodies, known))
@@ -35,6 +38,19 @@ def check(
             search = Address("search_pipeline", str(settings.get("index.search.default_pipeline")))
             if pipeline is not None and search in bodies:
                 yield from ((search, finding) for finding in _question(bodies[search], pipeline, address))
+
+
+def _rivals(bodies: Mapping[Address, Body]) -> Iterator[tuple[Address, Finding]]:
+    """Index templates of one priority that an index could match both of: the server refuses the second."""
+    templates = sorted(address for address in bodies if address.kind == "index_template")
+    for one, other in combinations(templates, 2):
+        priority = bodies[other].get("priority", 0)
+        if bodies[one].get("priority", 0) == priority:
+            for here, there in product(index_template.patterns(bodies[one]), index_template.patterns(bodies[other])):
+                if isinstance(here, str) and isinstance(there, str) and overlap(here, there):
+                    message = f"{there!r} and {here!r} of {one} are of one priority, {priority}"
+                    yield other, Finding(("index_patterns",), message, "give one of the two another priority")
+                    break
 
 
 def _never_known(

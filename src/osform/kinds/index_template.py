@@ -39,8 +39,13 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
 
 def expand(name: str, body: Body, context: Context) -> Body:
     """A list of patterns, flat settings, and the mapping as the server gives it back."""
-    patterns = body.get("index_patterns", [])
-    return templates.normal({**body, "index_patterns": patterns if isinstance(patterns, list) else [patterns]})
+    return templates.normal({**body, "index_patterns": list(patterns(body))})
+
+
+def patterns(body: Body) -> tuple[Any, ...]:
+    """Its patterns, of which the body may have one or a list."""
+    given = body.get("index_patterns", [])
+    return tuple(given) if isinstance(given, list) else (given,)
 
 
 def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
