@@ -64,7 +64,11 @@ CASES = (
     Case(
         "model_group/NAME",
         "name: NAME-group\ndescription: one\n",
-        (Edit("one", "two", ("description",)), Edit("NAME-group", "NAME-other", ("name",))),
+        (
+            Edit("one", "two", ("description",)),
+            Edit("NAME-group", "NAME-other", ("name",)),
+            Edit("description: two\n", "", ("description",)),
+        ),
     ),
     Case(
         "connector/NAME",

@@ -91,3 +91,10 @@ def named(name: str, what: str) -> Iterator[Finding]:
         yield Finding(
             (), f"{name!r} is no name for {what}, expected lower-case letters, digits, - _ .", "rename the file"
         )
+
+
+def own_roles(body: Body) -> Iterator[Finding]:
+    """``add_all_backend_roles`` means those of whoever applies, and the server never says that it was asked for."""
+    if "add_all_backend_roles" in body:
+        hint = "write backend_roles: [...] with the roles: whoever applies, the files then say who may use it"
+        yield Finding(("add_all_backend_roles",), "can't be read back from the server", hint)

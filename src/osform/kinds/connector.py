@@ -53,6 +53,7 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     """Types, what an action must say, and that no credential stands in the file."""
     yield from checks.required(body, ("version", "protocol"))
     yield from checks.typed(body, _TYPES)
+    yield from checks.own_roles(body)
     yield from _check_actions(body.get("actions"))
     yield from _check_parameters(body.get("parameters"))
     for path, value in leaves(body.get("credential", {}), ("credential",)):

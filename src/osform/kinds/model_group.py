@@ -18,14 +18,14 @@ EVENTUAL = True
 
 
 def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
-    """Types of the fields."""
-    types = {"name": str, "description": str, "access_mode": str, "backend_roles": list, "add_all_backend_roles": bool}
-    yield from checks.typed(body, types)
+    """Types of the fields, and nothing that can't be read back."""
+    yield from checks.typed(body, {"name": str, "description": str, "access_mode": str, "backend_roles": list})
+    yield from checks.own_roles(body)
 
 
 def expand(name: str, body: Body, context: Context) -> Body:
-    """The group is called like its file where it has no ``name``."""
-    return {"name": name, **body}
+    """The group is called like its file where it has no ``name``; a blank description is none."""
+    return {"name": name, **{key: value for key, value in body.items() if (key, value) != ("description", "")}}
 
 
 def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
@@ -53,7 +53,7 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
 
 
 def _body(source: Mapping[str, Any]) -> Body:
-    kept = {key: source[key] for key in ("name", "description", "backend_roles") if source.get(key) is not None}
+    kept = {key: source[key] for key in ("name", "description", "backend_roles") if source.get(key) not in (None, "")}
     return kept | ({"access_mode": source["access"]} if source.get("access") else {})
 
 
@@ -63,8 +63,9 @@ def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
 
 
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
-    """Send all fields again."""
-    return [Send(ml.put_group(live.ids["model_group_id"], asked))]
+    """Send all fields again; the server keeps a description that is left out, so a blank one takes its place."""
+    blank = {"description": ""} if live.body.get("description") else {}
+    return [Send(ml.put_group(live.ids["model_group_id"], {**blank, **asked}))]
 
 
 def delete(name: str, live: Live) -> Sequence[Step]:
