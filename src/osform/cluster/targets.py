@@ -11,7 +11,8 @@ from osform.cluster.client import Cluster
 from osform.core.embeddings import DIGEST_SCRIPT, Embedding
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
-from osform.kinds.vectors import as_mapped, pairs
+from osform.kinds.pipelines import pairs
+from osform.kinds.vectors import as_mapped
 
 
 @dataclass(frozen=True)

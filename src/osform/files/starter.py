@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from osform.errors import InputError
+from osform.files.writing import write_new
 
 NAME = "my-stack"
 """The stack's name as the packaged files have it, in their names too: so no two stacks on a cluster want the same."""
@@ -35,7 +36,7 @@ def write_starter(folder: Path, name: str) -> tuple[Path, ...]:
         more = f" and {len(in_the_way) - 5} more" if len(in_the_way) > 5 else ""
         raise InputError(f"already there: {listed}{more}", hint="nothing was written; give another folder")
     for path, source in files.items():
-        _write(path, source.read_text(encoding="utf-8").replace(NAME, name))
+        write_new(path, source.read_text(encoding="utf-8").replace(NAME, name), "give another folder")
     return tuple(files)
 
 
@@ -43,12 +44,3 @@ def _sources() -> list[Path]:
     # The model's folder is a link to the repository's own there, and a folder once it is installed.
     walked = os.walk(_STARTER, followlinks=True)
     return sorted(Path(folder) / name for folder, _, names in walked for name in names)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(f"{path}: can't be written: {error.strerror}", hint="give another folder") from error

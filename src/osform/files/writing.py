@@ -37,7 +37,7 @@ def dump(body: Mapping[str, Any]) -> str:
 
 def write_resource(provision: Path, address: Address, body: Mapping[str, Any]) -> Path:
     """Write a resource's file, which must not be there yet. Raises InputError."""
-    return _write(provision / address.kind / f"{address.name}.yaml", dump(body))
+    return write_new(provision / address.kind / f"{address.name}.yaml", dump(body))
 
 
 def write_stack_file(provision: Path) -> Path | None:
@@ -46,16 +46,15 @@ def write_stack_file(provision: Path) -> Path | None:
     if path.exists():
         return None
     name = re.sub(r"[^a-z0-9]+", "-", provision.resolve().parent.name.lower()).strip("-")[:63]
-    return _write(path, f"name: {name or 'imported'}\n")
+    return write_new(path, f"name: {name or 'imported'}\n")
 
 
-def _write(path: Path, text: str) -> Path:
+def write_new(path: Path, text: str, hint: str = "remove it, or give it another name") -> Path:
+    """Write a file that must not be there yet, and its folder. Raises InputError with the hint."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise InputError(
-            f"{path}: can't be written: {error.strerror}", hint="remove it, or give it another name"
-        ) from error
+        raise InputError(f"{path}: can't be written: {error.strerror}", hint=hint) from error
     return path

@@ -10,7 +10,7 @@ from osform.core.address import Address
 from osform.core.plan import Change, Create, Effect
 from osform.core.resource import StackSpec
 from osform.flows.resolving import Resolver
-from osform.kinds import consistency
+from osform.kinds import consistency, pipelines
 from osform.kinds.base import Live
 
 # Keys at the top of a body that nobody who uses the resource takes notice of.
@@ -65,4 +65,4 @@ def _vectors(pipeline: Address, spec: StackSpec) -> tuple[str, ...]:
         return ()
     body = Resolver(spec, {}, {}).body(spec.resources[pipeline])
     maps = [options.get("field_map") for options in consistency.embeddings(body)]
-    return tuple(sorted({target for each in maps for target in consistency.targets(each)}))
+    return tuple(sorted({target for each in maps for _, target in pipelines.pairs(each)}))

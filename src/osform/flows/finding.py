@@ -17,7 +17,7 @@ from osform.core.state import Entry, State
 from osform.core.values import Unknown, leaves, replaced
 from osform.flows.looking import Eyes
 from osform.flows.resolving import context_of
-from osform.kinds import KINDS, consistency, mappings, ml
+from osform.kinds import KINDS, consistency, mappings, ml, pipelines
 from osform.kinds.index import BY_THE_SERVER, VOLATILE
 from osform.kinds.model import KEPT
 from osform.kinds.settings import PIPELINES
@@ -89,7 +89,7 @@ class Inventory:
         vectors = dict(mappings.vectors(body.get("mappings", {})))
         for options in consistency.embeddings(pipeline.body) if pipeline else ():
             model = self.ids.get(str(options.get("model_id")))
-            for target in consistency.targets(options.get("field_map")):
+            for _, target in pipelines.pairs(options.get("field_map")):
                 field_ = vectors.get(mappings.field_path(target))
                 if model in there and isinstance(field_, dict) and field_.get("dimension") == self._dimension(model):
                     field_["dimension"] = f"${{{model}.dimension}}"

@@ -10,8 +10,9 @@ from osform.core.address import Address
 from osform.core.checks import Checks, Query
 from osform.kinds import checks
 from osform.kinds.base import Body, Finding
+from osform.kinds.pipelines import pairs
 from osform.kinds.settings import flat
-from osform.kinds.vectors import as_mapped, pairs
+from osform.kinds.vectors import as_mapped
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def _index(mapping: Body, pipeline: Body, name: str, known: Mapping[Address, Map
     vectors = dict(mappings.vectors(mapping))
     for options in embeddings(pipeline, _DENSE):
         model = model_of(options)
-        for target in targets(options.get("field_map")):
+        for _, target in pipelines.pairs(options.get("field_map")):
             path = mappings.field_path(target)
             if path in vectors:
                 promised = known.get(model, {}) if model else {}
@@ -141,15 +141,6 @@ def reference(value: Any) -> Address | None:
     text = value.text if isinstance(value, Unknown) else value
     pieces = parse(text) if isinstance(text, str) else []
     return pieces[0].address if len(pieces) == 1 and isinstance(pieces[0], OutputRef) else None
-
-
-def targets(field_map: Any, prefix: str = "") -> Iterator[str]:
-    """The fields that a processor's field map fills, ``outer.inner`` for one inside an object."""
-    for source, target in field_map.items() if isinstance(field_map, dict) else ():
-        if isinstance(target, dict):
-            yield from targets(target, f"{prefix}{source}.")
-        elif isinstance(target, str):
-            yield prefix + target
 
 
 def _reference(model: Address | None) -> str:

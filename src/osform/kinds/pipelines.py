@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -72,3 +72,12 @@ def names(name: str, ids: Mapping[str, str]) -> list[str]:
 def delete(base: str, name: str, live: Live) -> list[Step]:
     """Delete the copies and then the pipeline itself."""
     return [Send(Request("DELETE", path(base, each))) for each in [*names(name, live.ids)[1:], name]]
+
+
+def pairs(field_map: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The text field and the vector field of each line of a field map, both as queries name them."""
+    for source, target in field_map.items() if isinstance(field_map, dict) else ():
+        if isinstance(target, dict):
+            yield from pairs(target, f"{prefix}{source}.")
+        elif isinstance(target, str):
+            yield f"{prefix}{source}", f"{prefix}{target}"

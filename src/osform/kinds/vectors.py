@@ -10,7 +10,7 @@ from typing import Any
 
 from osform.core.address import Address
 from osform.core.values import concealed
-from osform.kinds import consistency
+from osform.kinds import consistency, pipelines
 from osform.kinds.base import Body
 from osform.kinds.model_sources import source_of
 
@@ -36,16 +36,7 @@ def made(pipeline: Body) -> Iterator[Made]:
             sources = ",".join(str(field_map[key]) for key in sorted(field_map))
             yield Made(sources, options["embedding"], options.get("model_id"))
             continue
-        yield from (Made(source, target, options.get("model_id")) for source, target in pairs(field_map))
-
-
-def pairs(field_map: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The text field and the vector field of each line of a field map, both as queries name them."""
-    for source, target in field_map.items() if isinstance(field_map, dict) else ():
-        if isinstance(target, dict):
-            yield from pairs(target, f"{prefix}{source}.")
-        elif isinstance(target, str):
-            yield f"{prefix}{source}", f"{prefix}{target}"
+        yield from (Made(source, target, options.get("model_id")) for source, target in pipelines.pairs(field_map))
 
 
 def as_mapped(text: str, vector: str, vectors: Collection[str]) -> str:
