@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from osform.cluster.answers import model_is_away
 from osform.cluster.client import Cluster
 from osform.cluster.queries import of_another_dimension
 from osform.core.request import Request
@@ -78,7 +79,7 @@ class Load:
                 if not self._hits(cluster, body):
                     self._fail(self.failed_searches, "no hit")
             except (RequestFailed, Unreachable) as error:
-                if not (self.outage and (isinstance(error, Unreachable) or error.status in _PASSING)):
+                if not (self.outage and _passing(error)):
                     self._fail(self.failed_searches, str(error))
             with self._lock:
                 self.searched += 1
@@ -137,8 +138,7 @@ class Load:
             except (RequestFailed, Unreachable) as error:
                 if isinstance(error, RequestFailed) and error.status == 404 and then is None:
                     break  # a lost answer's second try
-                away = isinstance(error, RequestFailed) and "not ready" in error.reason.lower()
-                if isinstance(error, Unreachable) or error.status in _PASSING or away:
+                if _passing(error):
                     time.sleep(0.1)
                     continue
                 self._fail(self.failed_writes, str(error))
@@ -171,6 +171,11 @@ class Load:
             if has_text != (vector is not None) or (vector is not None and len(vector) != dimension):
                 wrong.append(f"vector: {id}: {len(vector or [])} numbers for {source.get(self.text_field)!r}")
         return wrong
+
+
+def _passing(error: RequestFailed | Unreachable) -> bool:
+    """Whether a node that is busy, or on its way back, says so."""
+    return isinstance(error, Unreachable) or error.status in _PASSING or model_is_away(error.reason)
 
 
 def hash_of(text: str) -> int:
