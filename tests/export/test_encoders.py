@@ -18,7 +18,8 @@ from osform.errors import ExportError
 from osform.export import sources
 from osform.export.jobs import Answer, Job
 from osform.export.work import carry_out
-from tests.export.conftest import build
+from tests import families
+from tests.export.conftest import PROBES, build
 
 Tiny = Callable[..., PackagedModel]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -66,11 +67,17 @@ def test_a_plain_transformer_needs_its_pooling_said(tiny: Tiny, tmp_path: Path) 
     assert "pooling: mean" in (refused.value.hint or "")
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max", "weighted_mean", "last_token"])
 def test_a_plain_transformer_is_pooled_as_model_yaml_says(tiny: Tiny, tmp_path: Path, pooling: str) -> None:
     answer = exported(tiny(f"pooling: {pooling}\nnormalize: true\n", modules=False), "onnx", tmp_path)
     assert min(answer.cosines) > 0.999999
     assert sum(x * x for x in answer.vectors[0]) == pytest.approx(1)
+
+
+def test_pooling_may_be_said_again_in_the_servers_words(tmp_path: Path) -> None:
+    source = families.build(tmp_path / "weights", "bert", pooling="weightedmean")
+    said = Job(str(source), "onnx", "fp32", str(tmp_path / "onnx.zip"), PROBES, make=True, pooling="weighted_mean")
+    assert min(carry_out(said, silent).cosines) > 0.999999
 
 
 def test_pooling_that_contradicts_the_source_is_refused(tiny: Tiny, tmp_path: Path) -> None:

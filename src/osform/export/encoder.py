@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EXAMPLE = "An example of ordinary length; what is traced with it holds for any other."
 # sentence-transformers' similarity functions, as k-NN calls them.
 SPACES = {"cosine": "cosinesimil", "dot": "innerproduct", "euclidean": "l2", "manhattan": "l1"}
+# ML Commons' names of poolings, where sentence-transformers has others.
+POOLINGS = {"weighted_mean": "weightedmean", "last_token": "lasttoken"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Encoder:
         """Token ids of an ordinary text, int64 of shape (1, tokens), to trace with."""
         import torch
 
-        return torch.tensor([self.backend_tokenizer.encode(EXAMPLE).ids])
+        # Of a model that reads little, the example is as long as it reads.
+        return torch.tensor([self.backend_tokenizer.encode(EXAMPLE).ids[: self.max_length]])
 
     def encode(self, texts: Sequence[str]) -> list[numpy.ndarray[Any, Any]]:
         """sentence-transformers' own vectors of shape (dimension,), each text by itself as on the server."""
@@ -90,15 +93,15 @@ def _pool(model: SentenceTransformer, job: Job) -> None:
         if job.pooling is None:
             raise ExportError(
                 f"{job.source} has no modules.json, so nothing says how token vectors become one",
-                hint="write it into model.yaml: `pooling: mean` (or cls, max) and `normalize: true` or false",
+                hint="write it into model.yaml: `pooling: mean` (or cls, max ...) and `normalize: true` or false",
             )
-        model[1] = Pooling(model[1].embedding_dimension, job.pooling)
+        model[1] = Pooling(model[1].embedding_dimension, POOLINGS.get(job.pooling, job.pooling))
         if job.normalize:
             model.append(Normalize())
         return
     modes = [module.pooling_mode for module in model if isinstance(module, Pooling)]
     normalizes = any(isinstance(module, Normalize) for module in model)
-    mode = modes[0] if modes else None
+    mode = next((ours for ours, theirs in POOLINGS.items() if [theirs] == modes), modes[0] if modes else None)
     for key, asked, found in (("pooling", job.pooling, mode), ("normalize", job.normalize, normalizes)):
         if asked is not None and asked != found:
             raise ExportError(

@@ -83,7 +83,7 @@ class ModelFile(_Strict):
     tolerance: dict[Precision, Share | _Tolerance] = {}
     corpus: Annotated[str, Field(min_length=1)] | None = None
     int8: _Int8 = _Int8()
-    pooling: Literal["mean", "cls", "max"] | None = None
+    pooling: Literal["mean", "cls", "max", "weighted_mean", "last_token"] | None = None
     normalize: bool | None = None
     max_length: Annotated[int, Field(ge=2, le=SERVER_MAX_LENGTH)] | None = None
     space_type: Literal["cosinesimil", "innerproduct", "l2", "l1"] | None = None
