@@ -19,7 +19,8 @@
     ├── PlanRefused             the plan can't or mustn't be carried out
     ├── ApplyFailed             some changes were not made; says which
     ├── LocalClusterError       the OpenSearch on this machine
-    └── ExportError             a model could not be made, or disagrees with its source
+    ├── ExportError             a model could not be made, or disagrees with its source
+    └── CaptionError            a model that describes pictures can't be loaded or used
 
 The command line prints ``message`` and ``hint`` and exits with 1; anything else that escapes is a bug.
 """
@@ -174,3 +175,7 @@ class LocalClusterError(OsformError):
 
 class ExportError(OsformError):
     """A model can't be exported, or its export disagrees with its source."""
+
+
+class CaptionError(OsformError):
+    """A model that describes pictures can't be loaded, or can't be trusted to see them."""

@@ -33,6 +33,7 @@ COMMANDS = {
     "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),
     "search": ("osform.cli.data:search", "Search an alias: lexical, semantic or hybrid."),
     "evaluate": ("osform.cli.evaluate:evaluate", "Whether indices find what their checks expect."),
+    "caption": ("osform.cli.caption:caption", "Describe pictures in words, for osform ingest."),
     "cluster": ("osform.cli.cluster:cluster", "A real OpenSearch on this machine, no Docker."),
 }
 

@@ -1,0 +1,224 @@
+"""Pictures from the web: so many connections and no more, limits on time and size, and no way into the own network."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_PIECE = 1 << 16
+
+
+class Refused(Exception):
+    """A picture that was not downloaded, with the reason."""
+
+
+@dataclass(frozen=True)
+class Web:
+    """How much is asked of servers: ``connections`` at a time, ``tries`` a picture, ``timeout`` seconds a picture.
+
+    ``most_bytes`` is the most that a picture may have. Private addresses are those that don't lead to the internet.
+    """
+
+    connections: int = 16
+    tries: int = 3
+    timeout: float = 30.0
+    most_bytes: int = 100_000_000
+    allow_private: bool = False
+
+
+class Fetcher:
+    """Downloads pictures; may be used by ``connections`` threads at a time."""
+
+    def __init__(
+        self,
+        web: Web = Web(),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self._web, self._clock = web, clock
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
+        self._pool: Any = None
+        self._lock = threading.Lock()
+        self.connections = web.connections
+
+    def fetch(self, url: str) -> bytes:
+        """The bytes at an address. Raises Refused with the reason why there are none."""
+        for attempt in range(1, self._web.tries + 1):
+            try:
+                return self._once(url)
+            except _Again as again:
+                if attempt == self._web.tries or self._stopped.is_set():
+                    raise Refused(f"{again} ({attempt} tries)" if attempt > 1 else str(again)) from again
+                self._sleep(min(again.after if again.after is not None else 0.5 * 2 ** (attempt - 1), 10.0))
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Let go of connections; whoever waits for another try gives up."""
+        self._stopped.set()
+        if self._pool is not None:
+            self._pool.clear()
+
+    def _once(self, url: str) -> bytes:
+        end = self._clock() + self._web.timeout
+        for _ in range(_MOST_REDIRECTS + 1):
+            self._check(url)
+            response = self._get(url, end)
+            try:
+                if response.status not in _REDIRECTS or not response.headers.get("Location"):
+                    return self._body(response, end)
+                url = urljoin(url, response.headers["Location"])
+            finally:
+                response.release_conn() if response.isclosed() else response.close()
+        raise Refused(f"more than {_MOST_REDIRECTS} redirects")
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Refused(f"{url[:200]}: expected an address with http or https")
+
+    def _get(self, url: str, end: float) -> Any:
+        import urllib3
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return self._connections().request(
+                "GET",
+                url,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(total=max(0.1, end - self._clock())),
+                headers={"User-Agent": "osform", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"},
+            )
+        except Refused:
+            raise
+        except HTTPError as error:
+            raise _Again(_reason(error)) from error
+        except (UnicodeError, ValueError, OSError) as error:
+            raise Refused(f"no address that can be asked: {error}") from error
+
+    def _body(self, response: Any, end: float) -> bytes:
+        from urllib3.exceptions import HTTPError
+
+        if response.status in _RETRIED:
+            raise _Again(f"HTTP {response.status}", _seconds(response.headers.get("Retry-After")))
+        if response.status != 200:
+            raise Refused(f"HTTP {response.status}")
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind and not kind.startswith("image/") and kind not in ("application/octet-stream", "binary/octet-stream"):
+            raise Refused(f"{kind}, expected a picture")
+        pieces, size, most = [], 0, self._web.most_bytes
+        try:
+            for piece in response.stream(_PIECE):
+                size += len(piece)
+                if size > most:
+                    raise Refused(f"more than {most:,} bytes")
+                if self._clock() > end:
+                    raise _Again(f"not there after {self._web.timeout:.0f} s")
+                pieces.append(piece)
+        except HTTPError as error:
+            raise _Again(_reason(error)) from error
+        return b"".join(pieces)
+
+    def _connections(self) -> Any:
+        with self._lock:
+            if self._pool is None:
+                self._pool = _manager(self._web)
+            return self._pool
+
+
+class _Again(Exception):
+    """What may go better the next time; ``after`` seconds, where the server says so."""
+
+    def __init__(self, reason: str, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isdigit() else None
+
+
+def _reason(error: Exception) -> str:
+    from urllib3.exceptions import ConnectTimeoutError, IncompleteRead, ProtocolError, ReadTimeoutError
+
+    if isinstance(error, (ConnectTimeoutError, ReadTimeoutError)):
+        return "no answer in time"
+    if isinstance(error, (IncompleteRead, ProtocolError)):
+        return "the connection ended before the picture was whole"
+    return f"can't be reached: {error}"[:200]
+
+
+def _manager(web: Web) -> Any:
+    """urllib3's pool of connections, whose connections look at the address that a name stands for before they connect.
+
+    At the moment of connecting, and to the very address that was looked at, since a name may stand for another one the
+    next time that it is asked for.
+    """
+    import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    def connect(connection: Any) -> socket.socket:
+        address = _allowed(connection._dns_host, connection.port, web.allow_private)
+        return urllib3.util.connection.create_connection(
+            (address, connection.port), connection.timeout, socket_options=connection.socket_options
+        )
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _named(self, connect)
+
+    class Secure(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _named(self, connect)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    manager = urllib3.PoolManager(num_pools=64, maxsize=web.connections)
+    manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+    return manager
+
+
+def _named(connection: Any, connect: Callable[[Any], socket.socket]) -> socket.socket:
+    """Connect; what goes wrong is told in urllib3's own errors."""
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+    try:
+        return connect(connection)
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, "no connection in time") from error
+    except OSError as error:
+        raise NewConnectionError(connection, str(error)) from error
+
+
+def _allowed(host: str, port: int, allow_private: bool) -> str:
+    """The address to connect to. Raises Refused where the name stands for a private one, OSError for no name."""
+    found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not allow_private:
+        for address in found:
+            if not is_public(address):
+                raise Refused(f"{host} is the private address {address}, which is not asked without --allow-private")
+    return found[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an address leads to the internet, rather than into the own network or to this machine."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
+    return parsed.is_global and not parsed.is_multicast and (mapped is None or mapped.is_global)

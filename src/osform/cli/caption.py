@@ -1,0 +1,180 @@
+"""``osform caption``: pictures in, text out, for ``osform ingest``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from osform.cli.console import reporting
+from osform.cli.options import Command, format_option
+from osform.errors import InputError
+
+if TYPE_CHECKING:
+    from osform.caption.prompts import Uses
+    from osform.flows.captioning import Captioned, Model
+    from osform.flows.picture_inputs import Inputs
+
+SOME_FAILED = 3
+DEFAULT_MODEL = "Salesforce/blip2-opt-2.7b"
+PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+class _Describing(click.Group):
+    """A group in which ``describe`` may be left out: ``osform caption PATH...``."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            args = ["describe", *args]
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "-h", "--help"):
+            args = ["describe", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Describing)
+def caption() -> None:
+    """Describe pictures in words: `osform caption PATH... --out FILE`, or two models side by side."""
+
+
+def _model_options(command: Command) -> Command:
+    """What the model is and where it works, as the arguments of ``_model``; and how addresses are read."""
+    for option in (
+        click.option("--revision", metavar="COMMIT", help="The model's revision on the Hub. [default: the pinned one]"),
+        click.option("--device", metavar="NAMES", help="cpu, cuda:0,cuda:1 ... [default: every GPU, else the CPU]"),
+        click.option("--precision", type=click.Choice(PRECISIONS), help="[default: bf16 on a GPU, else fp32]"),
+        click.option("--max-new-tokens", metavar="N", type=click.IntRange(1, 400), default=30, show_default=True,
+                     help="The longest text, in tokens."),
+        click.option("--compile", "static", is_flag=True,
+                     help="Compile the decoding: a minute at first, faster afterwards, on a GPU."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _input_options(command: Command) -> Command:
+    for option in (
+        click.option("--column", metavar="NAME", help="The column of a table that names pictures."),
+        click.option("--url-params", metavar="QUERY", default="",
+                     help="Parameters put to every address, such as w=640&fm=jpg."),
+        click.option("--limit", metavar="N", type=click.IntRange(1), help="Only the first N pictures."),
+        click.option("--connections", metavar="N", type=click.IntRange(1, 256), default=16, show_default=True,
+                     help="Downloads at a time, at most."),
+        click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0.1), default=30.0, show_default=True,
+                     help="The longest that a download may take."),
+        click.option("--most-bytes", metavar="N", type=click.IntRange(1), default=100_000_000, show_default=True,
+                     help="Larger pictures are refused."),
+        click.option("--most-pixels", metavar="N", type=click.IntRange(1), default=150_000_000, show_default=True,
+                     help="Pictures with more are refused."),
+        click.option("--allow-private", is_flag=True, help="Download from private addresses as well."),
+        click.option("--batch", metavar="N", type=click.IntRange(1, 4096),
+                     help="Pictures at a time. [default: what memory allows]"),
+        click.option("--workers", metavar="N", type=click.IntRange(0, 64),
+                     help="Processes that decode. [default: one less than processors, at most 8]"),
+        click.option("--quick-decode", "quick", is_flag=True,
+                     help="Scale JPEGs down while decoding: faster, slightly other pixels."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@caption.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The JSON Lines to write.")
+@click.option("--model", metavar="MODEL", default=DEFAULT_MODEL, show_default=True,
+              help="A folder, or a name on the Hub.")  # fmt: skip
+@click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A beginning to go on from. Repeatable.")
+@click.option("--questions", metavar="FILE", type=click.Path(path_type=Path), help="YAML: field: question.")
+@click.option("--chat", metavar="FILE", type=click.Path(path_type=Path), help="YAML: a list of questions and answers.")
+@click.option("--retry", is_flag=True, help="Try the pictures again that failed before.")
+@click.option("--restart", is_flag=True, help="Write the file anew.")
+@_model_options
+@_input_options
+@format_option()
+def describe(paths: tuple[str, ...], out: Path, format: str, **options: Any) -> int:
+    """Describe pictures, a line of JSON for each picture and prompt.
+
+    PATH is a picture, a folder, a pattern, a list of addresses (.txt), a table (.csv, .tsv, .parquet), a tar file or
+    an address. A run that was stopped goes on where it was. Exit status 3 says that some pictures are recorded as
+    errors.
+    """
+    from osform.flows.captioning import Manner
+    from osform.flows.captioning import describe as run
+
+    names = ("batch", "workers", "quick", "most_pixels", "retry", "restart")
+    manner = Manner(**{name: options[name] for name in names})
+    uses = _uses(options["prompts"], options["questions"], options["chat"])
+    with reporting() as report:
+        done = run(_inputs(paths, options), out, _model(options["model"], options), uses=uses, manner=manner,
+                   web=_web(options), report=report)  # fmt: skip
+    click.echo(json.dumps(captioned_json(done)) if format == "json" else captioned_text(done))
+    return SOME_FAILED if done.failed else 0
+
+
+def _uses(prompts: Sequence[str], questions: Path | None, chat: Path | None) -> Uses:
+    from osform.caption.prompts import Uses
+    from osform.flows.asking import read_chat, read_questions
+
+    return Uses(
+        tuple(dict.fromkeys(prompts)) or ("",),
+        read_questions(questions) if questions else {},
+        read_chat(chat) if chat else (),
+    )
+
+
+def _inputs(paths: Sequence[str], options: dict[str, Any]) -> Inputs:
+    from urllib.parse import parse_qsl
+
+    from osform.flows.picture_inputs import Inputs
+
+    query = options["url_params"].removeprefix("?")
+    params = dict(parse_qsl(query, keep_blank_values=True))
+    if query and not params:
+        raise InputError(f"--url-params {query}: expected NAME=VALUE&NAME=VALUE")
+    return Inputs(tuple(paths), options["column"], params, options["limit"], options["most_bytes"])
+
+
+def _model(name: str, options: dict[str, Any]) -> Model:
+    from osform.flows.captioning import Model
+
+    return Model(
+        name,
+        options["revision"],
+        options["device"],
+        options["precision"],
+        options["max_new_tokens"],
+        options["static"],
+    )
+
+
+def _web(options: dict[str, Any]) -> Any:
+    from osform.caption.fetching import Web
+
+    return Web(options["connections"], timeout=options["timeout"], allow_private=options["allow_private"])
+
+
+def captioned_json(done: Captioned) -> dict[str, Any]:
+    """The figures of a run, for programs."""
+    return {"out": str(done.out), "manifest": str(done.manifest), **asdict(done.run), "failed": done.failed}
+
+
+def captioned_text(done: Captioned) -> str:
+    """The figures of a run, for a person."""
+    run = done.run
+    text = f"{run.described + run.repeated} pictures described in {done.out} "
+    text += f"({run.seconds:.1f} s, {run.pictures_per_second:.1f} a second)"
+    if run.skipped:
+        text += f"\n{run.skipped} had been described before"
+    if run.repeated:
+        text += f"\n{run.repeated} have the bytes of another one, and its text"
+    if done.failed:
+        text += f"\n{done.failed} could not be described; each has a line with the reason, and --retry tries them again"
+    return text

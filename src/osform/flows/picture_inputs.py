@@ -1,0 +1,125 @@
+"""The pictures that names on the command line stand for, rows of tables among them, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from osform.caption.decoding import MOST_BYTES
+from osform.caption.output import printable
+from osform.caption.pictures import (
+    LISTS,
+    Picture,
+    begins_like_a_picture,
+    is_address,
+    is_shard,
+    is_table,
+    of_list,
+    of_shard,
+    of_value,
+    resolve,
+    with_params,
+)
+from osform.errors import InputError
+from osform.files.records import LINE_LIMIT, Found
+from osform.files.streams import opened
+from osform.files.tables import ParquetRows, delimited
+
+COLUMNS = ("photo_image_url", "image_url", "picture_url", "image", "picture", "photo", "url", "path", "file")
+"""Columns that are taken for the pictures where none is named; the first is that of Unsplash's ``photos.tsv``."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Names of files, folders, patterns, lists, tables, tar shards and addresses; see ``pictures``.
+
+    ``column`` is that of tables, ``params`` are put to every address, ``limit`` takes the first so many pictures.
+    """
+
+    names: tuple[str, ...]
+    column: str | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+    most_bytes: int = MOST_BYTES
+
+
+def pictures(inputs: Inputs) -> Iterator[Picture]:
+    """The pictures, in the order of the names. Raises InputError for names and tables that can't be read."""
+    left = inputs.limit if inputs.limit is not None else -1
+    for name in resolve(inputs.names):
+        for picture in _of(name, inputs):
+            if left == 0:
+                return
+            left -= 1
+            yield picture
+
+
+def count(inputs: Inputs) -> int | None:
+    """How many pictures there are, None where only reading tables, lists or shards would tell."""
+    names = resolve(inputs.names)
+    if any(not is_address(name) and _holds_several(name) for name in names):
+        return inputs.limit
+    return len(names) if inputs.limit is None else min(len(names), inputs.limit)
+
+
+def _holds_several(name: str) -> bool:
+    return _is_list(name) or is_table(name) or is_shard(name)
+
+
+def _is_list(name: str) -> bool:
+    return Path(name).suffix.lower() in LISTS and not begins_like_a_picture(Path(name))
+
+
+def _of(name: str, inputs: Inputs) -> Iterator[Picture]:
+    if is_address(name):
+        yield Picture(name, url=with_params(name, inputs.params))
+    elif is_table(name):
+        yield from _of_table(name, inputs)
+    elif is_shard(name):
+        yield from of_shard(name, inputs.most_bytes)
+    elif _is_list(name):
+        yield from of_list(name, inputs.params)
+    else:
+        yield Picture(printable(name), path=name)
+
+
+def _of_table(name: str, inputs: Inputs) -> Iterator[Picture]:
+    folder, column = Path(name).parent, inputs.column
+    for row in _rows(name):
+        place = f"{name}:{row.line}"
+        if row.document is None:
+            yield Picture(place, reason=row.reason)
+            continue
+        column = column or _column(row.document, name)
+        value = row.document.get(column)
+        if isinstance(value, str):
+            yield of_value(value, folder, inputs.params)
+        else:
+            what = "nothing" if value is None else f"a {type(value).__name__}"
+            yield Picture(place, reason=f"{what} in the column {column!r}, expected an address or a path")
+
+
+def _rows(name: str) -> Iterator[Found]:
+    suffix = Path(name).suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        with closing(ParquetRows(name)) as rows:
+            yield from rows
+        return
+    with opened(name) as source:
+        yield from delimited(source, name, LINE_LIMIT, "," if suffix == ".csv" else "\t")
+
+
+def _column(row: Mapping[str, Any], name: str) -> str:
+    for column in COLUMNS:
+        if column in row:
+            return column
+    raise InputError(f"{name}: which column has the pictures? It has: {', '.join(row)}", hint="--column NAME")
+
+
+def check_column(names: Sequence[str], column: str | None) -> None:
+    """Raises InputError where a column is named and there is no table."""
+    if column is not None and not any(is_table(name) for name in resolve(names)):
+        raise InputError(f"--column {column}: there is no table among the files")

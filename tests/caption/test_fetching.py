@@ -1,0 +1,82 @@
+"""Downloads: what is tried again, what is refused, and that nobody is led into the own network."""
+
+from __future__ import annotations
+
+import pytest
+
+from osform.caption.fetching import Fetcher, Refused, Web, is_public
+from tests.caption.server import Fate, serving
+
+
+def fetch(fate: Fate, **how: float) -> tuple[str, int]:
+    """What came of asking for a picture: "a picture", or the reason; and how often it was asked for."""
+    web = Web(allow_private=True, most_bytes=100_000, **how)  # type: ignore[arg-type]
+    with serving({1: fate}) as site:
+        fetcher = Fetcher(web, sleep=lambda _: None)
+        try:
+            return "a picture" if fetcher.fetch(site.address(1)).startswith(b"\x89PNG") else "", site.asked[1]
+        except Refused as error:
+            return str(error), site.asked[1]
+        finally:
+            fetcher.close()
+
+
+@pytest.mark.parametrize(
+    ("fate", "reason", "asked"),
+    [
+        ("fine", "a picture", 1),
+        ("moved", "a picture", 1),
+        ("busy once", "a picture", 2),
+        ("cut once", "a picture", 2),
+        ("cut", "the connection ended before the picture was whole (3 tries)", 3),
+        ("missing", "HTTP 404", 1),
+        ("page", "text/html, expected a picture", 1),
+        ("huge", "more than 100,000 bytes", 1),
+        ("loop", "more than 5 redirects", 6),
+    ],
+)
+def test_a_picture_comes_or_there_is_a_reason(fate: Fate, reason: str, asked: int) -> None:
+    assert fetch(fate) == (reason, asked)
+
+
+def test_a_server_that_does_not_answer_in_time_is_given_up() -> None:
+    reason, asked = fetch("slow", timeout=0.1)
+    assert (reason, asked) == ("no answer in time (3 tries)", 3)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/a.png", "http://localhost:9/", "http://[::1]:9/", "http://0x7f.1:9/"]
+)
+def test_private_addresses_are_refused(url: str) -> None:
+    with pytest.raises(Refused, match=r"private address|no address|can't be reached"):
+        Fetcher(Web(tries=1)).fetch(url)
+
+
+def test_a_redirect_to_a_private_address_is_refused() -> None:
+    from osform.caption import fetching
+
+    with serving({1: "private"}) as site:
+        fetcher = Fetcher(Web(tries=1))
+        with pytest.raises(Refused, match=r"private address 127\.0\.0\.1"):
+            fetcher.fetch(site.address(1))
+    with pytest.raises(Refused, match=r"10\.255\.255\.1 is the private address"):
+        fetching._allowed("10.255.255.1", 80, allow_private=False)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a.png", "http://", "http:///a.png"])
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(Refused, match="expected an address with http or https"):
+        Fetcher().fetch(url)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True), ("127.0.0.1", False), ("10.0.0.1", False), ("172.16.0.1", False), ("192.168.1.1", False),
+        ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False), ("::1", False),
+        ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:127.0.0.1", False), ("2001:4860:4860::8888", True),
+        ("2002:7f00:1::", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_lead_to_the_internet(address: str, public: bool) -> None:
+    assert is_public(address) == public
