@@ -90,8 +90,33 @@ class Unfit(Exception):
     """A picture that is refused, with the reason."""
 
 
+def thumbnail(content: bytes | None, path: str, side: int, most_pixels: int) -> str:
+    """A small JPEG of a picture as a ``data:`` address; empty for one that can't be decoded."""
+    import base64
+
+    try:
+        content = Path(path).read_bytes() if content is None else content
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            small = in_rgb(_opened(content, most_pixels, side))
+        small.thumbnail((side, side))
+        jpeg = io.BytesIO()
+        small.save(jpeg, "JPEG", quality=80)
+    except Exception:  # noqa: BLE001 - whatever a damaged picture raises; its line says why it is not described
+        return ""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
+
+
 def _pixels(content: bytes, how: Decoding) -> numpy.ndarray[Any, Any]:
     import numpy
+
+    upright = _opened(content, how.most_pixels, how.size if how.quick else None)
+    square = in_rgb(upright).resize((how.size, how.size), resample=how.resample)
+    return numpy.ascontiguousarray(numpy.asarray(square, dtype=numpy.uint8).transpose(2, 0, 1))
+
+
+def _opened(content: bytes, most_pixels: int, quick: int | None) -> Image:
+    """A picture as it was meant to be seen: the first frame of an animation, the first page of several, upright."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     Image.MAX_IMAGE_PIXELS = None  # the limit below is ours, with a reason that says its size
@@ -102,13 +127,11 @@ def _pixels(content: bytes, how: Decoding) -> numpy.ndarray[Any, Any]:
         raise Unfit(f"no picture of a kind that is read: it begins with {content[:12]!r}") from None
     with picture:
         width, height = picture.size
-        if width * height > how.most_pixels:
-            raise Unfit(f"{width} x {height} pixels, at most {how.most_pixels:,} are decoded")
-        if how.quick:
-            picture.draft("RGB", (2 * how.size, 2 * how.size))
-        upright = ImageOps.exif_transpose(picture)  # the first frame of an animation, the first page of several
-        square = in_rgb(upright).resize((how.size, how.size), resample=how.resample)
-    return numpy.ascontiguousarray(numpy.asarray(square, dtype=numpy.uint8).transpose(2, 0, 1))
+        if width * height > most_pixels:
+            raise Unfit(f"{width} x {height} pixels, at most {most_pixels:,} are decoded")
+        if quick:
+            picture.draft("RGB", (2 * quick, 2 * quick))
+        return ImageOps.exif_transpose(picture)
 
 
 def in_rgb(picture: Image) -> Image:

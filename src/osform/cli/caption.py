@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,15 @@ from osform.cli.options import Command, format_option
 from osform.errors import InputError
 
 if TYPE_CHECKING:
+    from osform.caption.fetching import Web
     from osform.caption.prompts import Uses
     from osform.flows.captioning import Captioned, Model
+    from osform.flows.comparing_captions import Compared
     from osform.flows.picture_inputs import Inputs
 
 SOME_FAILED = 3
 DEFAULT_MODEL = "Salesforce/blip2-opt-2.7b"
+COMPARED = ("Salesforce/blip-image-captioning-large", DEFAULT_MODEL)
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 
@@ -45,10 +48,9 @@ def caption() -> None:
     """Describe pictures in words: `osform caption PATH... --out FILE`, or two models side by side."""
 
 
-def _model_options(command: Command) -> Command:
-    """What the model is and where it works, as the arguments of ``_model``; and how addresses are read."""
+def _working_options(command: Command) -> Command:
+    """Where a model works and how, as the arguments of ``_model``."""
     for option in (
-        click.option("--revision", metavar="COMMIT", help="The model's revision on the Hub. [default: the pinned one]"),
         click.option("--device", metavar="NAMES", help="cpu, cuda:0,cuda:1 ... [default: every GPU, else the CPU]"),
         click.option("--precision", type=click.Choice(PRECISIONS), help="[default: bf16 on a GPU, else fp32]"),
         click.option("--max-new-tokens", metavar="N", type=click.IntRange(1, 400), default=30, show_default=True,
@@ -91,12 +93,13 @@ def _input_options(command: Command) -> Command:
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The JSON Lines to write.")
 @click.option("--model", metavar="MODEL", default=DEFAULT_MODEL, show_default=True,
               help="A folder, or a name on the Hub.")  # fmt: skip
+@click.option("--revision", metavar="COMMIT", help="The model's revision on the Hub. [default: the pinned one]")
 @click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A beginning to go on from. Repeatable.")
 @click.option("--questions", metavar="FILE", type=click.Path(path_type=Path), help="YAML: field: question.")
 @click.option("--chat", metavar="FILE", type=click.Path(path_type=Path), help="YAML: a list of questions and answers.")
 @click.option("--retry", is_flag=True, help="Try the pictures again that failed before.")
 @click.option("--restart", is_flag=True, help="Write the file anew.")
-@_model_options
+@_working_options
 @_input_options
 @format_option()
 def describe(paths: tuple[str, ...], out: Path, format: str, **options: Any) -> int:
@@ -119,6 +122,57 @@ def describe(paths: tuple[str, ...], out: Path, format: str, **options: Any) -> 
     return SOME_FAILED if done.failed else 0
 
 
+@caption.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--html", "page", metavar="FILE", type=click.Path(path_type=Path), required=True,
+              help="The page to write, with the pictures.")  # fmt: skip
+@click.option("--model", "models", metavar="MODEL", multiple=True,
+              help="A folder, or NAME[@COMMIT] on the Hub; twice or more. [default: BLIP, BLIP-2]")  # fmt: skip
+@click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A beginning to go on from. Repeatable.")
+@click.option("--restart", is_flag=True, help="Describe all pictures anew.")
+@_working_options
+@_input_options
+@format_option()
+def compare(paths: tuple[str, ...], page: Path, models: tuple[str, ...], format: str, **options: Any) -> int:
+    """Have several models describe the same pictures, and show what they say side by side.
+
+    Prints it, and draws a page with the pictures. The lines of each model are kept beside the page.
+    """
+    from osform.cli.caption_page import html
+    from osform.flows.captioning import Manner
+    from osform.flows.comparing_captions import compare as run
+    from osform.flows.comparing_captions import shown
+
+    manner = Manner(**{name: options[name] for name in ("batch", "workers", "quick", "most_pixels", "restart")})
+    inputs = _inputs(paths, options)
+    chosen = []
+    for name in models or COMPARED:
+        model, _, revision = name.partition("@")
+        chosen.append(_model(model, {**options, "revision": revision or None}))
+    with reporting() as report:
+        done = run(inputs, chosen, page, uses=_uses(options["prompts"], None, None), manner=manner,
+                   web=_web(options), report=report)  # fmt: skip
+    try:
+        page.write_text(html(done, dict(shown(inputs))), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--html {page}: can't be written: {error.strerror}") from error
+    if format == "json":
+        rows = [asdict(row) for row in done.rows]
+        click.echo(json.dumps({"models": done.models, "page": str(page), "pictures": rows}, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_side_by_side(done)))
+        click.echo(f"drawn in {page}", err=True)
+    return SOME_FAILED if any(each.failed for each in done.runs) else 0
+
+
+def _side_by_side(done: Compared) -> Iterable[str]:
+    width = max(map(len, done.models))
+    for row in done.rows:
+        yield f"{row.image}  {row.prompt}".rstrip()
+        for model, said in zip(done.models, row.texts, strict=True):
+            yield f"  {model:<{width}}  {said if said is not None else row.reason}"
+
+
 def _uses(prompts: Sequence[str], questions: Path | None, chat: Path | None) -> Uses:
     from osform.caption.prompts import Uses
     from osform.flows.asking import read_chat, read_questions
@@ -136,9 +190,10 @@ def _inputs(paths: Sequence[str], options: dict[str, Any]) -> Inputs:
     from osform.flows.picture_inputs import Inputs
 
     query = options["url_params"].removeprefix("?")
-    params = dict(parse_qsl(query, keep_blank_values=True))
-    if query and not params:
-        raise InputError(f"--url-params {query}: expected NAME=VALUE&NAME=VALUE")
+    try:
+        params = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError as error:
+        raise InputError(f"--url-params {query}: expected NAME=VALUE&NAME=VALUE") from error
     return Inputs(tuple(paths), options["column"], params, options["limit"], options["most_bytes"])
 
 
@@ -155,7 +210,7 @@ def _model(name: str, options: dict[str, Any]) -> Model:
     )
 
 
-def _web(options: dict[str, Any]) -> Any:
+def _web(options: dict[str, Any]) -> Web:
     from osform.caption.fetching import Web
 
     return Web(options["connections"], timeout=options["timeout"], allow_private=options["allow_private"])

@@ -62,6 +62,9 @@ class Manner:
     restart: bool = False
 
 
+USUAL_MANNER = Manner()
+
+
 @dataclass(frozen=True)
 class Captioned:
     """What came of a run: its figures, and where they are written. ``failed`` counts the errors in the whole file."""
@@ -78,7 +81,7 @@ def describe(
     model: Model,
     *,
     uses: Uses = A_CAPTION,
-    manner: Manner = Manner(),
+    manner: Manner = USUAL_MANNER,
     web: Web = USUAL_WEB,
     report: Report = silent,
     clock: Callable[[], float] = time.monotonic,
