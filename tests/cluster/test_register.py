@@ -102,6 +102,12 @@ def test_an_upload_that_nobody_remembered_is_found_by_its_hash(server: MLCommons
     assert (model_id, server.versions) == ("model1", 1)
 
 
+def test_a_model_that_belongs_to_somebody_else_is_not_taken_for_this_one(server: MLCommons, bundle: Path) -> None:
+    first, _ = upload(server.url, bundle)
+    second, _ = upload(server.url, bundle, others={first})
+    assert (second != first, len(server.models)) == (True, 2)
+
+
 def test_an_upload_taken_up_with_another_chunk_size_keeps_the_first_cut(server: MLCommons, bundle: Path) -> None:
     with pytest.raises(RequestFailed):
         upload(server.url, bundle, nth(4, Answer(400), path="upload_chunk"), parallel=1)

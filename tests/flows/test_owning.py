@@ -9,9 +9,10 @@ import pytest
 
 from osform.core.address import Address
 from osform.core.plan import Plan
+from osform.core.state import Entry, State
 from osform.errors import PlanRefused
 from osform.flows.looking import Eyes
-from osform.flows.owning import Adoption, number
+from osform.flows.owning import Adoption, ids_beside, number
 from osform.flows.planning import make_plan
 from osform.flows.stack import Stack
 from osform.flows.survey import Survey
@@ -150,3 +151,13 @@ def test_a_setting_that_another_stack_asks_for_is_not_unset(cluster: MemoryClust
 )
 def test_the_number_of_a_physical_index_is_in_its_name(index: str | None, expected: int) -> None:
     assert number("images", index) == expected
+
+
+def test_the_ids_beside_a_resource_are_those_of_all_others_of_its_kind() -> None:
+    made = {
+        Address.parse(text): Entry(Address.parse(text), "applied", {}, {}, {f"{text.partition('/')[0]}_id": text})
+        for text in ("model/a", "model/a@1f2e3d4c", "connector/a")
+    }
+    theirs = Entry(Address.parse("model/b"), "applied", {}, {}, {"model_id": "theirs"})
+    state = State(entries=made, others=(("other", theirs),))
+    assert ids_beside(state, Address.parse("model/a")) == {"model/a@1f2e3d4c", "theirs"}

@@ -7,7 +7,7 @@ and one bundle in one model group is one model, whatever happened on the way.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def register(
     report: Report,
     tag: str | None = None,
     turn: Turn = NOBODY_ELSE,
+    others: Container[str] = (),
     deadline_seconds: float = 1800.0,
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
@@ -48,7 +49,8 @@ def register(
     ``model_id`` is what a journal says of an interrupted run. ``remember`` is called with the model's id as soon as it
     is known, before any chunk is sent. Where a ``tag`` is given, the model has it as its description until its bytes
     are there. ``turn`` is held while the model is numbered. Of a model that is there already, whole or in part, only
-    the missing chunks are sent; the fields that the server forgets on the way are set again and read back.
+    the missing chunks are sent; the fields that the server forgets on the way are set again and read back. Models whose
+    ids are in ``others`` belong to somebody else, and are none of these.
 
     Raises InputError for a bundle that can't be read, a missing field, or a hash in ``meta`` that isn't the bundle's;
     ReadBackMismatch, RequestFailed and Unreachable; TaskFailed where the server does not register the model in time.
@@ -57,8 +59,8 @@ def register(
     patience = Patience.of(deadline_seconds, clock, sleep)
     source = Bundle.read(bundle)
     body = _complete(meta, source, chunk_bytes)
-    model = _journalled(cluster, model_id, body, report, patience) or _twin(cluster, body, patience)
-    found = _identity(model) if model else _create(cluster, body | _tagged(tag), turn, patience)
+    model = _journalled(cluster, model_id, body, report, patience) or _twin(cluster, body, others, patience)
+    found = _identity(model) if model else _create(cluster, body | _tagged(tag), others, turn, patience)
     remember(found)
     if model is None:
         model = _checked_new(cluster, found, body, patience)
@@ -127,9 +129,10 @@ def _journalled(
     return model
 
 
-def _twin(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> Model | None:
+def _twin(cluster: Cluster, body: Mapping[str, Any], others: Container[str], patience: Patience) -> Model | None:
     """A model of the same bytes, name, group and configuration: a whole one if there is one, else the oldest."""
-    twins = [model for model in _by_hash(cluster, body, patience) if _same(model, body)]
+    found = [model for model in _by_hash(cluster, body, patience) if _identity(model) not in others]
+    twins = [model for model in found if _same(model, body)]
     order = sorted(twins, key=lambda model: (model.get("model_state") == "REGISTERING", _version(model)))
     return order[0] if order else None
 
@@ -156,14 +159,14 @@ def _tagged(tag: str | None) -> dict[str, str]:
     return {"description": tag} if tag else {}
 
 
-def _create(cluster: Cluster, body: Mapping[str, Any], turn: Turn, patience: Patience) -> str:
+def _create(cluster: Cluster, body: Mapping[str, Any], others: Container[str], turn: Turn, patience: Patience) -> str:
     """POST the metadata once. Where it may have been acted on without an answer, the cluster is searched first."""
 
     def post() -> str:
         return str(cluster.send(ml.register_meta(body), timeout=patience.timeout(60))["model_id"])
 
     def find() -> str | None:
-        twin = _twin(cluster, body, patience)
+        twin = _twin(cluster, body, others, patience)
         return _identity(twin) if twin else None
 
     with turn:

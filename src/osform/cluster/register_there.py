@@ -7,7 +7,7 @@ group with the same hash, connector and configuration is one model.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from osform.cluster import models
@@ -46,6 +46,7 @@ def register_there(
     remember: Callable[[str, str], None],
     report: Report,
     turn: Turn = NOBODY_ELSE,
+    others: Container[str] = (),
     deadline_seconds: float = 1800.0,
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
@@ -53,20 +54,21 @@ def register_there(
     """Have the server register a model, follow its task to the end, and return the model's id.
 
     ``ids`` are what a journal says of an interrupted run: ``model_id`` and ``task_id``. Until all is done the model has
-    the ``tag`` as its description. ``turn`` is held while it is numbered. Raises TaskFailed with the server's reason,
-    RequestFailed and Unreachable.
+    the ``tag`` as its description. ``turn`` is held while it is numbered. Models whose ids are in ``others`` belong to
+    somebody else, and are never taken for this one. Raises TaskFailed with the server's reason, RequestFailed and
+    Unreachable.
     Source: https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
     """
     patience = Patience.of(deadline_seconds, clock, sleep)
     task = f"registering {body['name']}"
     report(Begun(task))
-    found = _journalled(cluster, body, ids, patience) or _twin(cluster, body, patience)
+    found = _journalled(cluster, body, ids, patience) or _twin(cluster, body, others, patience)
     task_id = ids.get(TASK)
     if found is None and task_id:
         found = _followed(cluster, task_id, patience.within(_NAMED_SECONDS), strict=False)
     if found is None:
         with turn:
-            found, task_id = _numbered(cluster, {**body, "description": tag}, remember, patience)
+            found, task_id = _numbered(cluster, {**body, "description": tag}, others, remember, patience)
     remember("model_id", found)
     _wait(cluster, found, task_id, patience)
     restore(cluster, found, body, patience)
@@ -80,9 +82,9 @@ def _journalled(cluster: Cluster, body: Mapping[str, Any], ids: Mapping[str, str
     return model_id if model is not None and _same(model, body) else None
 
 
-def _twin(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> str | None:
+def _twin(cluster: Cluster, body: Mapping[str, Any], others: Container[str], patience: Patience) -> str | None:
     found = models.hits(cluster, ml.models_named(str(body["name"])), patience)
-    return next((hit["_id"] for hit in found if _same(hit["_source"], body)), None)
+    return next((hit["_id"] for hit in found if hit["_id"] not in others and _same(hit["_source"], body)), None)
 
 
 def _same(model: Model, body: Mapping[str, Any]) -> bool:
@@ -97,12 +99,16 @@ def _same(model: Model, body: Mapping[str, Any]) -> bool:
 
 
 def _numbered(
-    cluster: Cluster, body: Mapping[str, Any], remember: Callable[[str, str], None], patience: Patience
+    cluster: Cluster,
+    body: Mapping[str, Any],
+    others: Container[str],
+    remember: Callable[[str, str], None],
+    patience: Patience,
 ) -> tuple[str, str | None]:
     """Register the model, once more where somebody else's got the same number: its id, and the task that brings it."""
     attempt = 0
     while True:
-        found, task_id = _registered(cluster, body, patience)
+        found, task_id = _registered(cluster, body, others, patience)
         try:
             if task_id:
                 remember(TASK, task_id)
@@ -117,7 +123,9 @@ def _numbered(
         attempt += 1
 
 
-def _registered(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -> tuple[str | None, str | None]:
+def _registered(
+    cluster: Cluster, body: Mapping[str, Any], others: Container[str], patience: Patience
+) -> tuple[str | None, str | None]:
     """Send the registration once: the model's and the task's id, as far as the answer or a search tells them."""
 
     def post() -> tuple[str | None, str | None]:
@@ -125,7 +133,7 @@ def _registered(cluster: Cluster, body: Mapping[str, Any], patience: Patience) -
         return answer.get("model_id"), answer.get("task_id")
 
     def find() -> tuple[str | None, str | None] | None:
-        twin = _twin(cluster, body, patience)
+        twin = _twin(cluster, body, others, patience)
         return (twin, None) if twin is not None else None
 
     try:

@@ -131,7 +131,8 @@ class Hands:
             assert before is not None, "a replacement is of what is live"
             self._refuse_losing(before, address)
             self._remove_all(address, before)
-        ids = self._do(entry, steps, survey.spec, again=old is not None)
+        others = owning.ids_beside(survey.state, address)
+        ids = self._do(entry, steps, survey.spec, others, again=old is not None)
         live = self._read_back(address, replace(wanted, asked=body, ids=ids), survey)
         self._remove_strays(address, live)
         done = replace(entry, status="applied", asked=concealed(asked), recorded=redacted(live.body, secrets_in(asked)))
@@ -203,7 +204,9 @@ class Hands:
             case _:
                 raise AssertionError(f"{step} takes nothing away")
 
-    def _do(self, entry: Entry, steps: Sequence[Step], spec: StackSpec, *, again: bool) -> dict[str, str]:
+    def _do(
+        self, entry: Entry, steps: Sequence[Step], spec: StackSpec, others: frozenset[str], *, again: bool
+    ) -> dict[str, str]:
         ids = dict(entry.ids)
 
         def remember(key: str, value: str) -> None:
@@ -230,6 +233,7 @@ class Hands:
                         model_id=ids.get("model_id"),
                         tag=ids[ml.TAG],
                         turn=self.registering,
+                        others=others,
                         remember=lambda model_id: remember("model_id", model_id),
                         report=self.report,
                     )
@@ -240,6 +244,7 @@ class Hands:
                         tag=ids[ml.TAG],
                         ids=ids,
                         turn=self.registering,
+                        others=others,
                         remember=remember,
                         report=self.report,
                     )

@@ -60,6 +60,12 @@ def ids_of_others(state: State, kind: str) -> frozenset[str]:
     return frozenset(value for _, entry in state.others if entry.address.kind == kind for value in entry.ids.values())
 
 
+def ids_beside(state: State, address: Address) -> frozenset[str]:
+    """What the server calls the resources of this kind that have another address, in whatever stack."""
+    mine = [entry for each, entry in state.entries.items() if each != address and each.kind == address.kind]
+    return ids_of_others(state, address.kind) | {value for entry in mine for value in entry.ids.values()}
+
+
 def renewal(entry: Entry) -> Address:
     """What a model is called once another one has its place: ``model/minilm@1f2e3d4c``, by the hash of its bytes."""
     told = str(entry.recorded.get("model_content_hash_value") or entry.ids.get("model_id", "before"))
