@@ -217,15 +217,29 @@ def test_another_address_of_the_same_bytes_is_the_same_model() -> None:
     assert "another connector_id makes it another model" in refusal
 
 
-def test_a_description_that_is_no_longer_asked_stays() -> None:
-    gone = [Difference(("description",), "d", ABSENT)]
-    assert model.remarks(gone) == ["description stays: OpenSearch can't take it away from a model"]
-    live = Live({"deployed": True}, {"model_id": "m1"})
-    asked = model.expand("n", {**PRETRAINED, "description": "d"}, Context())
-    assert model.update("n", asked, live, Last()) == [
-        Send(ml.put_model("m1", {"description": "d", "name": "amazon/tiny"})),
+def test_fields_of_a_model_that_are_no_longer_asked_are_blank_or_stay_and_the_reader_is_told() -> None:
+    gone = [Difference((key,), "d", ABSENT) for key in ("description", "is_enabled", "interface")]
+    gone += [Difference(("rate_limiter", "limit"), "4", ABSENT)]
+    assert model.remarks(gone) == [
+        f"{key} stays: OpenSearch can't take it away from a model" for key in ("interface", "rate_limiter")
+    ]
+    there = {"name": "amazon/tiny", "description": "d", "is_enabled": False, "deployed": True}
+    asked = model.expand("n", PRETRAINED, Context())
+    steps = model.update("n", asked, Live(there, {"model_id": "m1"}), Last(there, there))
+    assert steps == [
+        Send(ml.put_model("m1", {"description": "", "is_enabled": True})),
         DeployModel(),
     ]
+
+
+def test_a_description_that_somebody_gave_a_connector_by_hand_is_as_it_was_before() -> None:
+    asked = {key: value for key, value in connector.expand("embed", BODY, Context()).items() if key != "description"}
+    live = Live({**asked, "description": "mine now"}, {"connector_id": "c1"})
+    (never,) = connector.update("embed", asked, live, Last(asked, asked))
+    (before,) = connector.update("embed", asked, live, Last(asked, {**asked, "description": "d"}))
+    assert never == UpdateConnector(ml.put_connector("c1", {**asked, "description": ""}))
+    assert before == UpdateConnector(ml.put_connector("c1", {**asked, "description": "d"}))
+    assert not any("description" in each for each in connector.remarks([Difference(("description",), "d", ABSENT)]))
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,21 @@ def test_a_setting_that_somebody_made_is_taken_away_and_one_that_was_there_is_pu
     assert step.request.body == {"index.a": "1", "index.b": None}
 
 
+def test_what_a_mapping_no_longer_says_at_its_top_is_sent_as_the_default() -> None:
+    last = Last({"mappings": {"dynamic": "strict"}}, {"mappings": {"dynamic": "strict", "date_detection": False}})
+    there = {"dynamic": "strict", "date_detection": True, "numeric_detection": True}
+    live = Live({"settings": {}, "mappings": there, "alias": "images"}, {"index": "images-v1"})
+    asked = {"index": "images-v1", "alias": "images", "settings": {}, "mappings": {}}
+    sent = {"dynamic": "true", "date_detection": False, "numeric_detection": False}
+    assert index.update("images", asked, live, last) == [Send(Request("PUT", "/images-v1/_mapping", sent))]
+
+
+def test_an_object_goes_with_what_it_says_of_itself() -> None:
+    mapping = {"properties": {"o": {"dynamic": "false", "properties": {"a": {"type": "long"}}}}}
+    live = Live({"mappings": mapping})
+    assert index.refusal(differences({"mappings": mapping}, {"mappings": {"properties": {}}}), live) is None
+
+
 def test_aliases_are_moved_in_one_request() -> None:
     live = Live({**ASKED, "aliases": {"old": {}}}, LIVE.ids)
     asked = {**ASKED, "aliases": {"new": {"is_hidden": True}}}
@@ -137,6 +152,8 @@ def changed(path: str, before: Any, after: Any) -> str | None:
         ("mappings/properties/text/analyzer", "english", ABSENT, "analyzer of the field text is fixed"),
         ("mappings/properties/text/method/parameters/m", 16, 32, "method.parameters.m of the field text is fixed"),
         ("mappings/properties/text/search_analyzer", "a", "b", None),
+        ("mappings/properties/text/meta/unit", "1", "2", None),
+        ("mappings/properties/o/dynamic", "false", ABSENT, "dynamic of the field o is fixed once the field exists"),
         (
             "mappings/properties/text/fields/raw/type",
             ABSENT,

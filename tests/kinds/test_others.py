@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from osform.core.address import Address
-from osform.core.diff import Difference, differences
+from osform.core.diff import ABSENT, Difference, differences
 from osform.core.models import Bundle, ModelLock, ModelSpec, PackagedModel, PackageSource
 from osform.core.request import Request
 from osform.core.values import Unknown
@@ -64,6 +64,11 @@ def hits(**sources: Any) -> dict[str, Any]:
 # --- cluster settings
 
 
+def test_a_part_without_a_setting_asks_for_nothing() -> None:
+    body = {"persistent": {"a": 1}, "transient": {"b": {"c": {}}}}
+    assert cluster_settings.expand("ml", body, Context()) == {"persistent": {"a": "1"}}
+
+
 def test_settings_are_set_in_one_request_as_flat_keys_and_text() -> None:
     asked = cluster_settings.expand("ml", {"persistent": {"plugins": {"ml_commons": {"a": True}}, "b.c": 2}}, Context())
     put = Request("PUT", "/_cluster/settings", {"persistent": {"plugins.ml_commons.a": "true", "b.c": "2"}})
@@ -114,6 +119,15 @@ def test_a_group_is_changed_in_place_and_removed_by_its_id() -> None:
     assert model_group.update("e", {"name": "encoders", "description": "d"}, live, Last()) == [put]
     assert model_group.delete("e", live) == [RemoveGroup("g1")]
     assert model_group.outputs("e", live) == {"model_group_id": "g1"}
+
+
+def test_a_description_that_is_taken_out_of_a_group_stays_and_the_reader_is_told() -> None:
+    gone = [Difference(("description",), "d", ABSENT)]
+    assert model_group.remarks(gone) == ["description stays: OpenSearch can't take it away from a model group"]
+    assert model_group.expand("e", {"description": ""}, Context()) == {"name": "e"}
+    live = Live({"name": "e", "description": "by hand"}, {"model_group_id": "g1"})
+    (put,) = model_group.update("e", {"name": "e"}, live, Last({"name": "e"}, {"name": "e", "description": "d"}))
+    assert put == Send(ml.put_group("g1", {"name": "e", "description": "d"}))
 
 
 # --- models

@@ -139,6 +139,7 @@ def test_an_index_that_has_the_name_of_an_alias_is_in_its_way() -> None:
         ([{"index": "a", "is_write_index": "yes"}], "expected true or false"),
         ([{"index": "a", "write": True}], "unknown key of an alias"),
         ([{"index": i, "is_write_index": True} for i in "ab"], "2 indices to write to"),
+        (["a", {"index": "b", "is_hidden": True}], "hidden on some indices and not on others"),
     ],
 )
 def test_what_is_wrong_with_an_alias_is_found(indices: Any, words: str) -> None:

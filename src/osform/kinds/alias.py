@@ -36,6 +36,7 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     if not body["indices"]:
         yield Finding(("indices",), "no index in it", "write indices: [${index/NAME.name}], or remove the file")
     seen: set[str] = set()
+    hidden: set[bool] = set()
     writers = 0
     for number, item in enumerate(body["indices"]):
         found = list(_check_item(name, item, number))
@@ -47,6 +48,11 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
             yield Finding(("indices", number), f"{index} is there already", "write each index once")
         seen.add(index)
         writers += options.get("is_write_index") is True
+        hidden.add(options.get("is_hidden") is True)
+    if len(hidden) > 1:
+        yield Finding(
+            ("indices",), "hidden on some indices and not on others", "write is_hidden: true for each, or none"
+        )
     if writers > 1:
         yield Finding(("indices",), f"{writers} indices to write to", "let one of them have is_write_index: true")
 

@@ -28,8 +28,9 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
 
 
 def expand(name: str, body: Body, context: Context) -> Body:
-    """Flat keys and text values."""
-    return {part: flat(settings) for part, settings in body.items() if isinstance(settings, dict)}
+    """Flat keys and text values; a part without a setting asks for nothing."""
+    parts = {part: flat(settings) for part, settings in body.items() if isinstance(settings, dict)}
+    return {part: settings for part, settings in parts.items() if settings}
 
 
 def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:

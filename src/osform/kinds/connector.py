@@ -28,6 +28,7 @@ from osform.kinds.base import (
     Wanted,
 )
 from osform.kinds.defaults import needs  # noqa: F401 - parts of the kind
+from osform.kinds.unasked import put_back
 
 KIND = "connector"
 KEYS = frozenset({
@@ -172,7 +173,8 @@ def expendable(live: Live) -> bool:
 
 def remarks(changed: Sequence[Difference]) -> Sequence[str]:
     """What stays, since the server takes no field away; and who is interrupted."""
-    gone = sorted({dotted(d.path) for d in changed if d.after is ABSENT and d.path[:1] != ("actions",)})
+    left = [d.path for d in changed if d.after is ABSENT and d.path[0] not in ("actions", *ml.BLANK)]
+    gone = sorted(map(dotted, left))
     kept = [f"{path} stays: OpenSearch can't delete fields from a connector" for path in gone]
     return [*kept, "models that use it are undeployed meanwhile, and deployed again"]
 
@@ -185,7 +187,8 @@ def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Send it whole while no model uses it."""
     bare = {"description": ""} if ml.tagged(live.body.get("description")) else {}
-    return [UpdateConnector(ml.put_connector(live.ids["connector_id"], {**bare, **asked}))]
+    fields = {**bare, **put_back(asked, live.body, last, KEYS, ml.BLANK), **asked}
+    return [UpdateConnector(ml.put_connector(live.ids["connector_id"], fields))]
 
 
 def delete(name: str, live: Live) -> Sequence[Step]:

@@ -228,7 +228,9 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     if settings:
         steps.append(Send(Request("PUT", f"/{index}/_settings", settings)))
     if differences(live.body["mappings"], asked["mappings"]):
-        steps.append(Send(Request("PUT", f"/{index}/_mapping", asked["mappings"])))
+        before = Last(last.asked.get("mappings", {}), last.recorded.get("mappings", {}))
+        mapping = mappings.to_put(asked["mappings"], live.body["mappings"], before)
+        steps.append(Send(Request("PUT", f"/{index}/_mapping", mapping)))
     actions = _alias_actions(live.ids["index"], name, asked, live.body)
     if actions:
         steps.append(Send(Request("POST", "/_aliases", {"actions": actions})))

@@ -8,7 +8,8 @@ from typing import Any
 from osform.core.diff import ABSENT, Difference
 from osform.core.document import Path, dotted
 from osform.kinds import checks
-from osform.kinds.base import Finding
+from osform.kinds.base import Finding, Last
+from osform.kinds.unasked import put_back
 
 _KEYS = frozenset({
     "properties", "dynamic", "dynamic_templates", "_meta", "_source", "_routing", "_field_names", "date_detection",
@@ -16,7 +17,12 @@ _KEYS = frozenset({
 })  # fmt: skip
 # Parameters that the server changes in place and that change no answer about documents that are there already.
 _CHANGEABLE = frozenset({"search_analyzer", "search_quote_analyzer", "meta"})
-_TOP_CHANGEABLE = frozenset({"_meta", "dynamic", "dynamic_templates", "date_detection", "numeric_detection"})
+# The same at a mapping's top, with what stands for none: a key that isn't sent stays as it is.
+_TOP_DEFAULTS: Mapping[str, Any] = {
+    "_meta": {}, "dynamic": "true", "dynamic_templates": [], "date_detection": True, "numeric_detection": False,
+}  # fmt: skip
+
+_OF_OBJECTS = (("dynamic",), ("enabled",))
 
 MARK = ("_meta", "osform", "vectors")
 """Where a mapping says which model made the vectors of which field."""
@@ -120,6 +126,11 @@ def with_fields_of(asked: Mapping[str, Any], live: Mapping[str, Any]) -> dict[st
     return {**asked, "properties": fields} if fields else dict(asked)
 
 
+def to_put(asked: Mapping[str, Any], live: Mapping[str, Any], last: Last) -> dict[str, Any]:
+    """The body that turns the live mapping into the one that is asked; ``last`` has mappings too."""
+    return {**put_back(asked, live, last, _TOP_DEFAULTS, _TOP_DEFAULTS), **asked}
+
+
 def refusals(difference: Difference, live: Mapping[str, Any], gone: frozenset[Path] = frozenset()) -> list[str]:
     """Why one difference below ``mappings`` can't be made in place; empty where it can.
 
@@ -129,12 +140,17 @@ def refusals(difference: Difference, live: Mapping[str, Any], gone: frozenset[Pa
     if path[:3] == MARK:
         return _other_vectors(difference, live)
     if path[:1] != ("properties",):
-        return [] if not path or path[0] in _TOP_CHANGEABLE else [f"{dotted(path)} of a mapping is fixed"]
+        return [] if not path or path[0] in _TOP_DEFAULTS else [f"{dotted(path)} of a mapping is fixed"]
     here = _field_path(path)
-    if _in_new_field(path, live) or path[-1] in _CHANGEABLE or difference.after in ({}, []):
+    if _in_new_field(path, live) or set(path[len(here) :]) & _CHANGEABLE or difference.after in ({}, []):
         return []
-    if difference.after is ABSENT and (not _typed(here, live) or any(here[: len(each)] == each for each in gone)):
-        return []
+    if difference.after is ABSENT:
+        if _typed(here, live):
+            stays = any(here[: len(each)] == each for each in gone)
+        else:  # an object: what it says of itself goes with it, and not before
+            stays = path[len(here) :] not in _OF_OBJECTS or any(each[: len(here)] == here for each in gone)
+        if stays:
+            return []
     if "fields" in here[::2] and difference.before is ABSENT:
         return [f"documents that are there already would not answer to the new sub-field {field(path)}"]
     return [f"{dotted(path[len(here) :])} of the field {field(path)} is fixed once the field exists"]

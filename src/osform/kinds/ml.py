@@ -17,6 +17,9 @@ TAG = "tag"
 """Under this key of a resource's ids is the mark that it carries until the server's id for it is known."""
 _MARK = "osform is setting this up: "
 
+BLANK: Mapping[str, Any] = {"description": "", "is_enabled": True}
+"""Fields that can be as if nobody had ever set them."""
+
 # The server parses model_config by the function_name that it has already seen, so the order is part of the request.
 _META_ORDER = (
     "name",

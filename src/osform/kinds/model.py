@@ -33,6 +33,7 @@ from osform.kinds.base import (
     Wanted,
 )
 from osform.kinds.defaults import drift, expendable, needs  # noqa: F401 - parts of the kind
+from osform.kinds.unasked import put_back
 
 KIND = "model"
 KEPT = frozenset({"name", "description", "rate_limiter", "is_enabled", "interface", "guardrails"})
@@ -235,7 +236,8 @@ def refusal(changed: Sequence[Difference], live: Live) -> str | None:
 
 def remarks(changed: Sequence[Difference]) -> Sequence[str]:
     """What stays although the files no longer ask for it."""
-    gone = sorted({str(d.path[0]) for d in changed if d.after is ABSENT and d.path[0] in KEPT and len(d.path) == 1})
+    left = KEPT - ml.BLANK.keys()
+    gone = sorted({str(d.path[0]) for d in changed if d.after is ABSENT and d.path[0] in left})
     return [f"{key} stays: OpenSearch can't take it away from a model" for key in gone]
 
 
@@ -253,6 +255,7 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     """Set the fields that differ, go on with a cut-off upload, deploy where it isn't served, and ask it again."""
     register, *rest = create(name, asked, live.ids)
     fields = {key: asked[key] for key in sorted(KEPT & asked.keys()) if asked[key] != live.body.get(key)}
+    fields |= put_back(asked, live.body, last, KEPT, ml.BLANK)
     deployed = live.body["deployed"]
     steps: list[Step] = [] if deployed is True or _WHOLE.match(str(deployed)) else [register]
     if ml.tagged(live.body.get("description")):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from osform.core.diff import ABSENT, Difference
 from osform.core.request import Request
 from osform.kinds import checks, ml
 from osform.kinds.base import Body, Context, CreateGroup, Finding, Last, Live, RemoveGroup, Send, Step, Wanted
-from osform.kinds.defaults import drift, expendable, needs, refusal, remarks  # noqa: F401 - parts of the kind
+from osform.kinds.defaults import drift, expendable, needs, refusal  # noqa: F401 - parts of the kind
+from osform.kinds.unasked import put_back
 
 KIND = "model_group"
 KEYS = frozenset({"name", "description", "access_mode", "backend_roles", "add_all_backend_roles"})
@@ -57,15 +59,21 @@ def _body(source: Mapping[str, Any]) -> Body:
     return kept | ({"access_mode": source["access"]} if source.get("access") else {})
 
 
+def remarks(changed: Sequence[Difference]) -> Sequence[str]:
+    """What stays although the files no longer ask for it."""
+    gone = sorted({str(each.path[0]) for each in changed if each.after is ABSENT})
+    return [f"{key} stays: OpenSearch can't take it away from a model group" for key in gone]
+
+
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
     """Register it."""
     return [CreateGroup(ml.register_group(asked))]
 
 
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
-    """Send all fields again; the server keeps a description that is left out, so a blank one takes its place."""
-    blank = {"description": ""} if live.body.get("description") else {}
-    return [Send(ml.put_group(live.ids["model_group_id"], {**blank, **asked}))]
+    """Send all fields again, and put back what somebody changed by hand. The server ignores a field that is empty."""
+    fields = {**put_back(asked, live.body, last, KEYS, {}), **asked}
+    return [Send(ml.put_group(live.ids["model_group_id"], fields))]
 
 
 def delete(name: str, live: Live) -> Sequence[Step]:
