@@ -45,9 +45,9 @@ class MLCommons:
     forgetful: bool = False
     rewrite_seconds: float = 0.02
     versions: int = 0
+    _lock: threading.RLock = field(init=False, default_factory=threading.RLock)
 
     def __enter__(self) -> MLCommons:
-        self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -89,6 +89,8 @@ class MLCommons:
                     return self.delete(model_id)
                 case "GET", ["tasks", task_id]:
                     return self.tasks[task_id]
+                case "GET", ["profile", "models"]:
+                    return self.profile(list(self.models))
                 case "GET", ["profile", "models", ids]:
                     return self.profile(ids.split(","))
                 case "POST", ["_predict", "text_embedding", model_id]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,20 +58,24 @@ def plan(cluster: Cluster, stack: StackSpec, environ: Mapping[str, str] | None =
     return make_plan(look(cluster, stack, environ))
 
 
+def _no_bundle(model: str, sha256: str) -> Path:
+    raise AssertionError("these stacks have no models")
+
+
 def apply(
-    cluster: Cluster, stack: StackSpec, environ: Mapping[str, str] | None = None, *, force: bool = False
+    cluster: Cluster,
+    stack: StackSpec,
+    environ: Mapping[str, str] | None = None,
+    *,
+    force: bool = False,
+    bundle: Callable[[str, str], Path] = _no_bundle,
 ) -> tuple[Outcome, list[Event]]:
     """Plan and carry out that plan, without ever waiting; what happened on the way is the second value."""
     survey = look(cluster, stack, environ)
     events: list[Event] = []
-    applier = Applier(
-        cluster, Ledger(cluster, stack.name, stack.environment), _no_bundle, _stamp, events.append, sleep=lambda _: None
-    )
+    ledger = Ledger(cluster, stack.name, stack.environment)
+    applier = Applier(cluster, ledger, bundle, _stamp, events.append, sleep=lambda _: None)
     return applier.apply(make_plan(survey), survey, force=force), events
-
-
-def _no_bundle(model: str, sha256: str) -> Path:
-    raise AssertionError("these stacks have no models")
 
 
 def _stamp(entry: Entry) -> Entry:
