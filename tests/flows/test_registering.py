@@ -64,7 +64,7 @@ def three_models(bundle: Path) -> StackSpec:
     lock = ModelLock("tiny", "0" * 64, 2, 9, "cosinesimil", (made,), ())
     body = {"model": "tiny", "format": "onnx", "group": "${model_group/encoders.model_group_id}"}
     stack = spec({"model_group/encoders": {"description": "d"}} | {f"model/{name}": body for name in "abc"})
-    packaged = PackagedModel(ModelSpec("tiny", bundle.parent, PathSource("weights"), (), {}, ()), lock)
+    packaged = PackagedModel(ModelSpec("tiny", "models/tiny", PathSource("weights"), (), {}, ()), lock)
     return replace(stack, models={"tiny": packaged})
 
 

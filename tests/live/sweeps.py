@@ -6,145 +6,36 @@ changes are made in parallel and deployments are polled; a sweep visits every nu
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import signal
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from osform.cli.main import main
 from osform.cluster.client import Cluster
-from osform.cluster.lock import changes_something
 from osform.cluster.models import find_models, hits
 from osform.cluster.retry import Patience, persist_if_there
 from osform.core.request import Request
 from osform.kinds import ml
-from tests import tiny
-from tests.live.full import edit_all, lay_out_all
-from tests.live.loopback import Loopback
-from tests.live.stacks import Project, Ran, lay_out
-from tests.proxy import Action, Answer, Call, Cut, PassOn, Proxy, Script, Stall
-
-LEASE = "2"
-REQUEST_SECONDS = 2.0
-LATE_SECONDS = 10.0
-"""Longer than a request is waited for, and looked for, before it is sent a second time."""
-MOST_SECONDS = 90.0
-"""A deadline for an apply with one fault in it."""
-REFUSED = {"error": {"type": "rejected_execution_exception", "reason": "the queue is full"}}
-AWAY = {"error": {"type": "unavailable_shards_exception", "reason": "the primary shard is not active"}}
-
-
-def _held(content: bytes) -> bytes:
-    time.sleep(2 * REQUEST_SECONDS)
-    return content
-
-
-FAULTS: dict[str, Action] = {
-    "429": Answer(429, REFUSED),
-    "503": Answer(503, AWAY),
-    "reset before": Cut(),
-    "reset after": Cut(after=True),
-    "stalled answer": PassOn(answer=_held),
-    "late arrival": Stall(LATE_SECONDS),
-}
-
-
-class Quick(Project):
-    """A project whose commands are run in this process, since a sweep would spend half its time on starting Python."""
-
-    def run(self, *words: str, url: str | None = None) -> Ran:
-        command, environ = self.command(*words, url=url)
-        usual, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
-        out, err = io.StringIO(), io.StringIO()
-        os.environ.update(environ)
-        try:
-            with chdir(self.root), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-                main(command[3:])
-        finally:
-            os.environ.clear()
-            os.environ.update(usual)
-            signal.signal(signal.SIGTERM, handler)
-        return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
-
-
-def hasty(root: Path, url: str, model: tiny.Tiny, elsewhere: Loopback | None = None) -> Project:
-    """The small stack, or with ``elsewhere`` that of every kind; a short lease, and requests soon given up."""
-    laid = lay_out(root, url, model) if elsewhere is None else lay_out_all(root, url, model, elsewhere)
-    project = Quick(**vars(laid))
-    project.environ |= {"OSFORM_LEASE": LEASE, "OSFORM_TIMEOUT": str(REQUEST_SECONDS)}
-    return project
-
-
-def again(project: Project, *words: str) -> Ran:
-    """The next apply: it waits for the lock of the one that died, and has time."""
-    return project.apply("--lock-timeout", "30", "--lease", "60", *words)
-
-
-def well(ran: Ran) -> Ran:
-    """A command that must have ended well."""
-    if ran.status:
-        raise AssertionError(f"status {ran.status}: {ran.err[-1500:]}")
-    return ran
-
-
-def gone(project: Project) -> Ran:
-    """Everything taken away, at the end of a test."""
-    return project.take_away("--lock-timeout", "30", "--lease", "60")
-
-
-class Counted:
-    """The requests of these numbers; of those that change something where ``changes`` says so, others being harmless.
-
-    ``struck`` are the numbers that came.
-    """
-
-    def __init__(self, numbers: Iterable[int], *, changes: bool = False) -> None:
-        self.numbers, self.changes = frozenset(numbers), changes
-        self.struck: set[int] = set()
-        self.counted, self.lock = 0, threading.Lock()
-
-    def __call__(self, call: Call) -> bool:
-        if self.changes and not changes_something(Request(call.method, call.path)):
-            return False
-        with self.lock:
-            self.counted += 1
-            if self.counted not in self.numbers:
-                return False
-            self.struck.add(self.counted)
-            return True
-
-
-def kill_before(project: Project, number: int, *words: str, changes: bool = False) -> bool:
-    """Run an apply that is killed before its ``number``-th request, or change, arrives; whether it had that many."""
-    victim: list[subprocess.Popen[bytes]] = []
-    started = threading.Event()
-    reached, dead = Counted([number], changes=changes), threading.Event()
-
-    def script(call: Call) -> Stall | None:
-        if not reached(call) and not dead.is_set():
-            return None
-        dead.set()
-        started.wait()
-        victim[0].kill()
-        return Stall(60, Cut())
-
-    with Proxy(project.url, script) as proxy:
-        command, environ = project.command("apply", "--yes", *words, url=proxy.url)
-        log = (project.root / "killed.log").open("wb")
-        victim.append(subprocess.Popen(command, cwd=project.root, env=environ, stdout=log, stderr=log))
-        log.close()
-        started.set()
-        return victim[0].wait(300) == -signal.SIGKILL
+from tests.live.disturbing import (
+    FAULTS,
+    LATE_SECONDS,
+    LEASE_WITH_FAULTS,
+    MOST_SECONDS,
+    Counted,
+    again,
+    any_request,
+    change,
+    gone,
+    kill,
+    lasting,
+    well,
+)
+from tests.live.full import edit_all
+from tests.live.stacks import Project, Ran
+from tests.proxy import Action, Call, PassOn, Proxy, Script, Stall
 
 
 def leftovers(project: Project) -> dict[str, Any]:
@@ -192,14 +83,15 @@ def leftovers(project: Project) -> dict[str, Any]:
 class Sweep:
     """What is disturbed: an apply that makes a stack. ``lay`` writes the files of the next one.
 
-    ``expected`` is what an apply leaves that nothing happens to, ``requests`` how many requests it is, and ``changes``
-    how many of them change something.
+    ``expected`` is what an apply leaves that nothing happens to; ``requests`` how many requests it is, ``changes`` how
+    many of them change something, and ``lasting`` how many of those the server goes on with after its answer.
     """
 
     lay: Callable[[], Project]
     expected: dict[str, Any] = field(default_factory=dict)
     requests: int = 0
     changes: int = 0
+    lasting: int = 0
     words: tuple[str, ...] = ()
 
     def ready(self) -> Project:
@@ -219,7 +111,8 @@ class Sweep:
             with Proxy(project.url) as proxy:
                 well(project.apply(*self.words, url=proxy.url))
             self.expected, self.requests = leftovers(project), len(proxy.requests)
-            self.changes = sum(changes_something(Request(seen.method, seen.path)) for seen in proxy.requests)
+            self.changes = sum(map(change, proxy.requests))
+            self.lasting = sum(map(lasting, proxy.requests))
 
     def check_the_end(self, project: Project) -> None:
         """The same state as after an apply that nothing happened to, and nothing left to do."""
@@ -229,39 +122,44 @@ class Sweep:
         plan = project.plan()
         assert plan.status == 0, plan.out + plan.err
 
-    def killed(self, number: int) -> str:
-        """Kill before one request, apply again, and compare."""
+    def killed(self, moment: Counted, *, after: bool = False) -> str:
+        """Kill at some moment, apply again, and compare."""
         with self._point() as project:
-            died = kill_before(project, number, *self.words)
+            died = kill(project, moment, *self.words, after=after)
             well(again(project, *self.words))
             self.check_the_end(project)
         return "killed" if died else "beyond"
 
-    def abandoned(self, number: int) -> str:
-        """Kill before one change, and take all of it away without an apply in between: nothing may be left."""
+    def abandoned(self, moment: Counted) -> str:
+        """Kill at some moment, and take all of it away without an apply in between: nothing may be left."""
         with self._point() as project:
-            died = kill_before(project, number, *self.words, changes=True)
+            died = kill(project, moment, *self.words)
             well(gone(project))
             left = {key: value for key, value in leftovers(project).items() if value}
             assert not left, left
         return "killed" if died else "beyond"
 
-    def faulty(self, numbers: Iterable[int], fault: str) -> str:
+    def faulty(self, numbers: Sequence[int], fault: str) -> str:
         """A fault at some requests: the apply ends well or says what happened, and the next one completes it.
 
-        What arrives late are changes, by their numbers. Returns "well", or how it ended and was mended.
+        What arrives late are changes, by their numbers. Returns "well", or how it ended and was mended. Where it ended
+        before the last of the faults came, each half of them is tried alone.
         """
-        reached, arrived = Counted(numbers, changes=fault == "late arrival"), threading.Event()
+        late = fault == "late arrival"
+        reached, arrivals = Counted(numbers, change if late else any_request), Arrivals()
         with self._point() as project:
             started = time.monotonic()
-            with Proxy(project.url, _at(reached, FAULTS[fault], arrived)) as proxy:
-                done = project.apply(*self.words, url=proxy.url)
+            with Proxy(project.url, _at(reached, FAULTS[fault], arrivals)) as proxy:
+                done = project.apply("--lease", LEASE_WITH_FAULTS, *self.words, url=proxy.url)
                 assert time.monotonic() - started < MOST_SECONDS, "a deadline was missed"
-                if reached.struck and fault == "late arrival":
-                    assert arrived.wait(2 * LATE_SECONDS)
+                if late:
+                    arrivals.wait(len(reached.struck), 2 * LATE_SECONDS)
             assert "Traceback" not in done.err
             ended = self._mended(project, done)
             self.check_the_end(project)
+        if done.status and len(numbers) > 1:
+            halves = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+            return "; ".join(self.faulty(half, fault) for half in halves)
         return ended if reached.struck else "beyond"
 
     def _mended(self, project: Project, done: Ran) -> str:
@@ -281,17 +179,30 @@ class Sweep:
             self.finish(project)
 
 
-def _at(reached: Counted, action: Action, arrived: threading.Event) -> Script:
-    """A script that acts on some requests and, of what is to come late, tells when it arrived."""
+class Arrivals:
+    """How many of the requests that were held back have been carried out."""
 
-    def note(content: bytes) -> bytes:
-        arrived.set()
+    def __init__(self) -> None:
+        self.came = threading.Semaphore(0)
+
+    def note(self, content: bytes) -> bytes:
+        """One more."""
+        self.came.release()
         return content
+
+    def wait(self, many: int, seconds: float) -> None:
+        """Wait for so many of them."""
+        for _ in range(many):
+            assert self.came.acquire(timeout=seconds), "the proxy never let it go on"
+
+
+def _at(reached: Counted, action: Action, arrivals: Arrivals) -> Script:
+    """A script that acts on some requests and, of what is to come late, tells when it arrived."""
 
     def script(call: Call) -> Action | None:
         if not reached(call):
             return None
-        return Stall(action.seconds, PassOn(answer=note)) if isinstance(action, Stall) else action
+        return Stall(action.seconds, PassOn(answer=arrivals.note)) if isinstance(action, Stall) else action
 
     return script
 
@@ -328,10 +239,10 @@ class Changing(Sweep):
         if project.plan().status:
             self.close()
 
-    def abandoned(self, number: int) -> str:
+    def abandoned(self, moment: Counted) -> str:
         """As the sweep's; the next point needs a new project."""
         try:
-            return super().abandoned(number)
+            return super().abandoned(moment)
         finally:
             self.project = None
 

@@ -21,8 +21,8 @@ from osform.core.request import Request
 from osform.core.state import Entry
 from osform.errors import LockLost
 from tests import tiny
+from tests.live.disturbing import again, hasty
 from tests.live.stacks import Project
-from tests.live.sweeps import again, hasty
 from tests.proxy import Call, PassOn, Proxy, Stall
 
 
