@@ -54,11 +54,11 @@ def run(context: Context) -> list[Table]:
     """Two tables, in milliseconds: inside one process that is warm, and as commands from start to end."""
     url, provision = context.stage.url, context.stage.provision
     rounds = context.settings.rounds_or(ROUNDS)
-    _, requests = _plan(url, provision)
+    _, requests = unchanged(url, provision)
     inside = [
-        Arm("osform plan", lambda: _planned(url, provision)),
-        Arm(PEER, lambda: _peer(url, straight_line.read)),
-        Arm("osform's requests alone", lambda: _peer(url, lambda client: _replay(client, requests))),
+        Arm("osform plan", lambda: planned(url, provision)),
+        Arm(PEER, lambda: asked(url, straight_line.read)),
+        Arm("osform's requests alone", lambda: asked(url, lambda client: replay(client, requests))),
     ]
     commands = [
         command("osform plan", [_osform(), "plan", "--provision", str(provision), "--cluster", url]),
@@ -76,7 +76,7 @@ def _osform() -> str:
     return str(Path(sys.executable).parent / "osform")
 
 
-def _plan(url: str, provision: Path) -> tuple[float, list[Request]]:
+def unchanged(url: str, provision: Path) -> tuple[float, list[Request]]:
     """Plan, which must find nothing to do: seconds that reading the files took, and what was sent."""
     cluster = Recording(url)
     begun = time.perf_counter()
@@ -89,14 +89,16 @@ def _plan(url: str, provision: Path) -> tuple[float, list[Request]]:
     return read, cluster.sent
 
 
-def _planned(url: str, provision: Path) -> Sample:
+def planned(url: str, provision: Path) -> Sample:
+    """One round of osform: a plan from the files on."""
     cpu, begun = time.process_time(), time.perf_counter()
-    read, sent = _plan(url, provision)
+    read, sent = unchanged(url, provision)
     taken = _since(begun)
     return Sample(taken, {"requests": len(sent), "files ms": read * 1000, "CPU ms": (time.process_time() - cpu) * 1000})
 
 
-def _peer(url: str, read: Callable[[OpenSearch], object]) -> Sample:
+def asked(url: str, read: Callable[[OpenSearch], object]) -> Sample:
+    """One round of a peer that only reads."""
     cpu, begun = time.process_time(), time.perf_counter()
     client = OpenSearch(hosts=[url], transport_class=Counting)
     read(client)
@@ -106,7 +108,8 @@ def _peer(url: str, read: Callable[[OpenSearch], object]) -> Sample:
     return Sample(taken, {"requests": client.transport.requests, "CPU ms": (time.process_time() - cpu) * 1000})
 
 
-def _replay(client: OpenSearch, requests: list[Request]) -> None:
+def replay(client: OpenSearch, requests: list[Request]) -> None:
+    """Send these requests, and do nothing with the answers."""
     for request in requests:
         client.transport.perform_request(request.method, request.path, params=dict(request.params), body=request.body)
 
