@@ -25,7 +25,7 @@ from tests.live.stacks import Files
 HERE = Path(__file__).parent
 # Where the measurements of the long runs are shown, every request would be too.
 for noisy in ("opensearch", "opensearchpy.trace"):
-    logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger(noisy).setLevel(logging.WARNING)
 CHECKOUT = zlib.crc32(str(HERE.parent.parent).encode())
 # Eight ports from here on are the suite's, and as many 100 above, where nodes talk to each other.
 OURS = os.environ.get("OSFORM_TEST_CLUSTER") or f"tests-{CHECKOUT:08x}:{10200 + CHECKOUT % 12 * 8}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import signal
@@ -64,10 +65,12 @@ class Quick(Project):
         usual, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
         out, err = io.StringIO(), io.StringIO()
         os.environ.update(environ)
+        logging.disable()  # pytest's live log, which make soak shows, takes stderr away at each record
         try:
             with chdir(self.root), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
                 main(command[3:])
         finally:
+            logging.disable(logging.NOTSET)
             os.environ.clear()
             os.environ.update(usual)
             signal.signal(signal.SIGTERM, handler)
