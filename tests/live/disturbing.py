@@ -55,6 +55,8 @@ FAULTS: dict[str, Action] = {
 }
 AT_ONCE = dict.fromkeys(FAULTS, 12) | {"stalled answer": 8, "late arrival": 4}
 """At how many requests of one apply a sweep has the fault, far from each other: so few applies have been everywhere."""
+NEVER_ARRIVE = frozenset({"429", "503", "reset before"})
+"""Faults at which the server sees nothing, so that its version makes no difference."""
 
 
 class Quick(Project):
@@ -115,6 +117,25 @@ def change(call: Call | Seen) -> bool:
 def lasting(call: Call | Seen) -> bool:
     """What the server goes on with after its answer counts."""
     return change(call) and LASTING.search(call.path) is not None
+
+
+def shape(call: Call | Seen) -> str:
+    """A request's kind: its method and path, without ids and names of a run's own."""
+    return f"{call.method} {re.sub(r'/[^/]*[0-9A-Z][^/]*', '/*', call.path)}"
+
+
+class FirstOfItsKind:
+    """The first request of each kind in an apply counts."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+        self.lock = threading.Lock()
+
+    def __call__(self, call: Call) -> bool:
+        with self.lock:
+            new = shape(call) not in self.seen
+            self.seen.add(shape(call))
+        return new
 
 
 class Counted:

@@ -25,12 +25,14 @@ from tests.live.disturbing import (
     LEASE_WITH_FAULTS,
     MOST_SECONDS,
     Counted,
+    FirstOfItsKind,
     again,
     any_request,
     change,
     gone,
     kill,
     lasting,
+    shape,
     well,
 )
 from tests.live.full import edit_all
@@ -84,7 +86,8 @@ class Sweep:
     """What is disturbed: an apply that makes a stack. ``lay`` writes the files of the next one.
 
     ``expected`` is what an apply leaves that nothing happens to; ``requests`` how many requests it is, ``changes`` how
-    many of them change something, and ``lasting`` how many of those the server goes on with after its answer.
+    many of them change something, ``lasting`` how many of those the server goes on with after its answer, and ``kinds``
+    how many differ in more than ids and names.
     """
 
     lay: Callable[[], Project]
@@ -92,6 +95,7 @@ class Sweep:
     requests: int = 0
     changes: int = 0
     lasting: int = 0
+    kinds: int = 0
     words: tuple[str, ...] = ()
 
     def ready(self) -> Project:
@@ -113,6 +117,7 @@ class Sweep:
             self.expected, self.requests = leftovers(project), len(proxy.requests)
             self.changes = sum(map(change, proxy.requests))
             self.lasting = sum(map(lasting, proxy.requests))
+            self.kinds = len(set(map(shape, proxy.requests)))
 
     def check_the_end(self, project: Project) -> None:
         """The same state as after an apply that nothing happened to, and nothing left to do."""
@@ -139,14 +144,23 @@ class Sweep:
             assert not left, left
         return "killed" if died else "beyond"
 
+    def points(self, fault: str) -> int:
+        """At how many requests to have a fault: all of them, but for two that take seconds each.
+
+        Late are those that change something, since it is all the same when others come. Stalled is the first of each
+        kind: the same words are said again by the same code.
+        """
+        return {"late arrival": self.changes, "stalled answer": self.kinds}.get(fault, self.requests)
+
     def faulty(self, numbers: Sequence[int], fault: str) -> str:
         """A fault at some requests: the apply ends well or says what happened, and the next one completes it.
 
-        What arrives late are changes, by their numbers. Returns "well", or how it ended and was mended. Where it ended
-        before the last of the faults came, each half of them is tried alone.
+        What the numbers count, ``points`` says. Returns "well", or how it ended and was mended. Where it ended before
+        the last of the faults came, each half of them is tried alone.
         """
         late = fault == "late arrival"
-        reached, arrivals = Counted(numbers, change if late else any_request), Arrivals()
+        counts: dict[str, Callable[[Call], bool]] = {"late arrival": change, "stalled answer": FirstOfItsKind()}
+        reached, arrivals = Counted(numbers, counts.get(fault, any_request)), Arrivals()
         with self._point() as project:
             started = time.monotonic()
             with Proxy(project.url, _at(reached, FAULTS[fault], arrivals)) as proxy:
