@@ -173,7 +173,7 @@ class Sweep:
             self.check_the_end(project)
         if done.status and len(numbers) > 1:
             halves = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
-            return "; ".join(self.faulty(half, fault) for half in halves)
+            return "; ".join([ended, *(self.faulty(half, fault) for half in halves)])
         return ended if reached.struck else "beyond"
 
     def _mended(self, project: Project, done: Ran) -> str:

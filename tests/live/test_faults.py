@@ -24,7 +24,7 @@ from tests.live.sweeps import Changing, Removing, Sweep
 log = logging.getLogger(__name__)
 SEED = time.strftime("%Y-%m-%d")
 SWEEPS: dict[str, type[Sweep]] = {"making": Sweep, "changing": Changing, "removing": Removing}
-EVERY_REQUEST = os.environ.get("OSFORM_SWEEP") == "every request"
+EVERY_REQUEST = os.environ.get("OSFORM_SWEEP") == "every"
 """Kills also between two requests that only read: three times as long, and nothing has changed in between."""
 
 
