@@ -74,6 +74,14 @@ def test_a_holder_that_stood_still_sends_nothing_more() -> None:
     assert server.sent == []
 
 
+def test_a_holder_that_stood_still_does_not_give_back_what_is_over() -> None:
+    server = LockServer()
+    lease = server.lease()
+    server.now, server.sent = 51.0, []
+    lease.release()
+    assert server.sent == []
+
+
 def test_looking_takes_its_time() -> None:
     server = LockServer()
     lease = server.lease()

@@ -203,11 +203,12 @@ class Lease:
         """Send nothing more, wait for what is under way, and give the lock back. Failing that, the lease runs out."""
         self._stopping.set()
         with self._quiet:
-            held = not self._lost
+            lost = bool(self._lost)
             self.revoke("it was given back")
             self._quiet.wait_for(lambda: not self._under_way, timeout=max(0.0, self._ends - self._clock()))
-        if held:
-            patience = Patience.of(min(5.0, self.seconds / 2))
+        left = self._ends - self._clock()
+        if left > 0 and not lost:
+            patience = Patience.of(min(5.0, left))
             try:
                 persist(self._cluster, _update(_RELEASE, fence=self.fence), patience, longest=2.0)
             except (Unreachable, RequestFailed):
