@@ -71,3 +71,4 @@ lock: .venv/bin/uv ## Write requirements/*.txt anew, from pyproject.toml and req
 	@$(LOCK) --all-extras pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	@$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	@$(LOCK) requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
+	@$(LOCK) requirements/peers.in -o requirements/peers.txt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,13 @@ from opensearchpy import OpenSearch
 
 from bench.harness import Say
 from bench.texts import ROOT
+from osform.cluster import deploy, register
 from osform.cluster.client import Cluster
 from osform.cluster.retry import ping
-from osform.core.events import Event, Note, Warned
+from osform.core.events import Event, Note, Warned, silent
 from osform.flows import local_cluster
 from osform.flows.stack import Stack
+from osform.kinds import ml
 
 NAME = "bench"
 PARTS = ("provision", "models", "templates")
@@ -40,13 +42,17 @@ class Stage:
         return self.folder / "provision"
 
     @contextmanager
-    def index(self, like: str) -> Iterator[str]:
-        """A fresh alias with an empty index behind it, whose mapping and settings are those of another one."""
+    def index(self, like: str, pipeline: str | None = None) -> Iterator[str]:
+        """A fresh alias with an empty index behind it, whose mapping and settings are those of another one.
+
+        Documents go through that one's pipeline, or the one that is named; "_none" is none.
+        """
         client = self.client()
         [found] = client.indices.get(index=like, params={"flat_settings": "true"}).values()
         index, alias = f"bench-v{time.time_ns()}", f"bench-{time.time_ns()}"
         own = ("knn", "number_of_shards", "number_of_replicas", "default_pipeline", "search.default_pipeline")
         settings = {f"index.{key}": found["settings"][f"index.{key}"] for key in own}
+        settings |= {"index.default_pipeline": pipeline} if pipeline else {}
         body = {"settings": settings, "mappings": found["mappings"], "aliases": {alias: {}}}
         client.indices.create(index=index, body=body)
         try:
@@ -55,6 +61,22 @@ class Stage:
             self.settle()
             client.indices.delete(index=index)
             client.close()
+
+    def serve(self, bundle: Path, config: Mapping[str, Any]) -> str:
+        """Have the ML node serve a model that osform didn't make, TorchScript; returns its id."""
+        cluster = Cluster(self.url)
+        group = cluster.send(ml.register_group({"name": f"bench-{time.time_ns()}"}))["model_group_id"]
+        meta = {
+            "name": bundle.stem,
+            "version": "1",
+            "model_format": "TORCH_SCRIPT",
+            "model_group_id": group,
+            "model_config": config,
+        }
+        model_id = register.register(cluster, meta, bundle, model_id=None, remember=lambda _: None, report=silent)
+        deploy.deploy(cluster, model_id, task_id=None, remember=lambda _: None, report=silent)
+        cluster.close()
+        return model_id
 
     def settle(self, seconds: float = 300.0) -> None:
         """Wait until the cluster does nothing more: a client that gave up waiting leaves it with work to do."""

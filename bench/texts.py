@@ -68,3 +68,47 @@ def describe(documents: Documents, tokens: Callable[[str], int]) -> list[str]:
         f"{len(documents.lines):,} documents, SHA-256 {documents.sha256[:12]}",
         f"tokens a text: {histogram([tokens(text) for text in documents.texts])}",
     ]
+
+
+_THINGS = (
+    "bicycle", "lantern", "kettle", "sofa", "anchor", "violin",
+    "ladder", "teapot", "compass", "basket", "helmet", "mirror",
+)  # fmt: skip
+_LOOKS = (
+    "red", "worn", "painted", "heavy", "narrow", "polished",
+    "wooden", "quiet", "foreign", "striped", "round", "pale",
+)  # fmt: skip
+_PLACES = (
+    "harbour", "kitchen", "garden", "station", "market", "bridge",
+    "attic", "meadow", "library", "workshop", "courtyard", "pier",
+)  # fmt: skip
+_DOING = (
+    "leaning", "against", "standing", "beside", "hidden", "behind",
+    "hanging", "over", "resting", "near", "lying", "under",
+)  # fmt: skip
+
+
+def short(count: int, seed: int) -> Documents:
+    """Made-up descriptions of twelve words, no two alike, so that nothing is spared by knowing a text already."""
+    return _made(count, seed, sentences=1)
+
+
+def long(count: int, seed: int) -> Documents:
+    """The same, of some two hundred words."""
+    return _made(count, seed, sentences=17)
+
+
+def _made(count: int, seed: int, sentences: int) -> Documents:
+    chance = random.Random(seed)
+    lines: dict[str, None] = {}
+    while len(lines) < count:
+        lines[" ".join(_sentence(chance) for _ in range(sentences))] = None
+    return Documents(tuple(json.dumps({"id": f"d{n}", FIELD: text}) for n, text in enumerate(lines)))
+
+
+def _sentence(chance: random.Random) -> str:
+    which = 2 * chance.randrange(len(_DOING) // 2)
+    doing = " ".join(_DOING[which : which + 2])
+    look, other, third = chance.sample(_LOOKS, 3)
+    thing, second = chance.sample(_THINGS, 2)
+    return f"a {look} {thing} {doing} the {other} {second} in a {third} {chance.choice(_PLACES)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.tracks import ingest, large, models, plan, startup
+from bench.tracks import ingest, large, loads, models, plan, startup
 from bench.tracks.base import Track
 
 TRACKS: dict[str, Track] = {
@@ -10,6 +10,7 @@ TRACKS: dict[str, Track] = {
     "plan": plan,
     "large-plan": large,
     "ingest": ingest,
+    "loads": loads,
     "models": models,
 }
-"""In the order in which they run: models last, since it leaves torch in this process."""
+"""In the order in which they run: those that leave torch in this process last."""

@@ -71,9 +71,9 @@ def _arm(stage: Stage, load: Load, file: Path, count: int) -> Callable[[], Sampl
     return lambda: once(stage, load, file, count)
 
 
-def once(stage: Stage, load: Load, file: Path, count: int) -> Sample:
+def once(stage: Stage, load: Load, file: Path, count: int, pipeline: str | None = None) -> Sample:
     """Load ``count`` documents into a fresh index, and check that all of them are there with their vectors."""
-    with stage.index(LIKE) as alias:
+    with stage.index(LIKE, pipeline) as alias:
         before, cpu, begun = cpu_seconds(stage.pids), time.process_time(), time.perf_counter()
         try:
             load(stage, alias, file)
@@ -109,24 +109,25 @@ def with_osform(stage: Stage, alias: str, file: Path) -> None:
 def with_defaults(stage: Stage, alias: str, file: Path) -> None:
     """As in opensearch-py's guide: chunks of 500, 10 s, ids by the server, the first error ends it."""
     client = stage.client()
-    _finish(client, alias, streaming_bulk(client, _actions(alias, file, ids=False)))
+    finish(client, alias, streaming_bulk(client, _actions(alias, file, ids=False)))
 
 
 def with_streaming(stage: Stage, alias: str, file: Path) -> None:
     """Set for the job: smaller chunks, time enough, ids, and retries, which it does only where nothing is raised."""
     client = stage.client(timeout=TIMEOUT)
     actions = _actions(alias, file, ids=True)
-    _finish(client, alias, streaming_bulk(client, actions, chunk_size=CHUNK, raise_on_error=False, max_retries=5))
+    finish(client, alias, streaming_bulk(client, actions, chunk_size=CHUNK, raise_on_error=False, max_retries=5))
 
 
 def with_parallel(stage: Stage, alias: str, file: Path) -> None:
     """Four threads, which have no retries at all."""
     client = stage.client(timeout=TIMEOUT)
     actions = _actions(alias, file, ids=True)
-    _finish(client, alias, parallel_bulk(client, actions, thread_count=4, chunk_size=CHUNK, raise_on_error=False))
+    finish(client, alias, parallel_bulk(client, actions, thread_count=4, chunk_size=CHUNK, raise_on_error=False))
 
 
-def _finish(client: OpenSearch, alias: str, results: Iterable[tuple[bool, Any]]) -> None:
+def finish(client: OpenSearch, alias: str, results: Iterable[tuple[bool, Any]]) -> None:
+    """Send everything, and refresh."""
     try:
         deque((None for ok, _ in results if not ok), maxlen=0)  # what failed is missing, which the check notices
         client.indices.refresh(index=alias)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from bench.__main__ import main
 from bench.harness import DidNotFinish, Settings
-from bench.texts import Documents, histogram, sample
+from bench.texts import Documents, histogram, long, sample, short
 from bench.tracks import TRACKS, startup
 from bench.tracks.base import Context
 from bench.tracks.ingest import _actions
@@ -33,6 +33,13 @@ def test_what_is_embedded_is_the_summary(tmp_path: Path) -> None:
     documents = Documents(tuple(LINES[:2]))
     assert documents.texts == ["text 0", "text 1"]
     assert documents.write(tmp_path / "some.jsonl").read_text() == f"{LINES[0]}\n{LINES[1]}\n"
+
+
+def test_made_up_descriptions_are_all_different_and_the_same_each_time() -> None:
+    made = short(500, seed=1)
+    assert (made, len(set(made.texts))) == (short(500, seed=1), 500)
+    assert {len(text.split()) for text in made.texts} == {12}
+    assert all(190 <= len(text.split()) <= 210 for text in long(20, seed=1).texts)
 
 
 def test_every_length_is_in_the_histogram_once() -> None:
