@@ -21,7 +21,7 @@ def opt(folder: Path, *, image_token: bool = True, **changed: Any) -> Path:
     """BLIP-2 over OPT; without ``image_token`` as checkpoints of before November 2024 are."""
     from transformers import Blip2Config, OPTConfig
 
-    words = _byte_pairs(["</s>", "<pad>", "<unk>"], image_token)
+    words = byte_pairs(["</s>", "<pad>", "<unk>"], image_token)
     words.bos_token, words.eos_token, words.pad_token = "</s>", "</s>", "<pad>"
     text = OPTConfig(
         vocab_size=320, hidden_size=32, word_embed_proj_dim=32, ffn_dim=64, num_hidden_layers=2, num_attention_heads=4,
@@ -36,7 +36,7 @@ def t5(folder: Path, **changed: Any) -> Path:
     """BLIP-2 over Flan-T5."""
     from transformers import Blip2Config, T5Config
 
-    words = _byte_pairs(["<pad>", "</s>", "<unk>"], True, end="</s>")
+    words = byte_pairs(["<pad>", "</s>", "<unk>"], True, end="</s>")
     words.eos_token, words.pad_token = "</s>", "<pad>"
     text = T5Config(
         vocab_size=320, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, feed_forward_proj="gated-gelu",
@@ -106,7 +106,7 @@ def _roughen(model: Any) -> None:
                 value.normal_(0.0, 0.25)
 
 
-def _byte_pairs(special: list[str], image_token: bool, end: str = "") -> Any:
+def byte_pairs(special: list[str], image_token: bool, end: str = "") -> Any:
     """A byte-level tokenizer that puts ``</s>`` in front, as OPT's does, or ``end`` behind, as T5's."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast

@@ -52,6 +52,13 @@ class Decoded:
     seconds: float = 0.0
 
 
+def prepare() -> None:
+    """Import what decoding needs, ahead of the first picture."""
+    from PIL import Image
+
+    Image.init()
+
+
 def read(path: str, how: Decoding) -> Decoded:
     """Read and decode a file."""
     try:

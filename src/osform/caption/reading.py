@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
-from osform.caption.decoding import Decoded, Decoding, decode, read
+from osform.caption.decoding import Decoded, Decoding, decode, prepare, read
 from osform.caption.fetching import Fetcher, Refused
 from osform.caption.pictures import Picture
+
+_GROUP = 8
 
 
 @dataclass(frozen=True)
@@ -38,76 +40,106 @@ class Reader:
 
     def read(self, pictures: Iterable[Picture]) -> Iterator[Ready]:
         """Each of the pictures, decoded or with the reason why not."""
-        waiting: deque[tuple[Picture, Future[Decoded]]] = deque()
-        for picture in pictures:
-            waiting.append((picture, self._begin(picture)))
-            if len(waiting) >= self._ahead:
-                yield self._finish(*waiting.popleft())
+        waiting: deque[tuple[list[Picture], Future[list[Decoded]]]] = deque()
+        count = 0
+        for group in _groups(pictures, min(_GROUP, self._ahead)):
+            waiting.append((group, self._begin(group)))
+            count += len(group)
+            while count > self._ahead:
+                count -= len(waiting[0][0])
+                yield from self._finish(*waiting.popleft())
         while waiting:
-            yield self._finish(*waiting.popleft())
+            yield from self._finish(*waiting.popleft())
 
     def close(self) -> None:
         self._downloads.shutdown(wait=True, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._fetcher.close()
 
-    def _begin(self, picture: Picture) -> Future[Decoded]:
-        if picture.reason:
-            return _done(Decoded(reason=picture.reason))
-        if picture.url:
-            return self._downloads.submit(self._download, picture.url)
-        return self._decode(picture.content, picture.path)
+    def _begin(self, group: list[Picture]) -> Future[list[Decoded]]:
+        first = group[0]
+        if first.reason:
+            return _done([Decoded(reason=first.reason)])
+        if first.url:
+            return self._downloads.submit(self._download, first.url)
+        return self._decode(group)
 
-    def _decode(self, content: bytes | None, path: str) -> Future[Decoded]:
-        work: Callable[[], Future[Decoded]] = lambda: self._pool.submit(_timed, content, path, self._how)  # noqa: E731
+    def _decode(self, group: list[Picture]) -> Future[list[Decoded]]:
         try:
-            return work()
+            return self._pool.submit(_decoded, group, self._how)
         except BrokenProcessPool:
             self._pool = self._new_pool(self._workers)
-            return work()
+            return self._pool.submit(_decoded, group, self._how)
 
-    def _download(self, url: str) -> Decoded:
+    def _download(self, url: str) -> list[Decoded]:
         started = time.monotonic()
         try:
-            content = self._fetcher.fetch(url)
+            picture = Picture(url, content=self._fetcher.fetch(url))
         except Refused as error:
-            return Decoded(reason=str(error), seconds=time.monotonic() - started)
+            return [Decoded(reason=str(error), seconds=time.monotonic() - started)]
         spent = time.monotonic() - started
         try:
-            decoded = self._decode(content, "").result()
+            (decoded,) = self._decode([picture]).result()
         except BrokenProcessPool:
-            decoded = self._alone(content, "")
-        return replace(decoded, seconds=decoded.seconds + spent)
+            decoded = self._alone(picture)
+        return [replace(decoded, seconds=decoded.seconds + spent)]
 
-    def _finish(self, picture: Picture, future: Future[Decoded]) -> Ready:
+    def _finish(self, group: list[Picture], future: Future[list[Decoded]]) -> Iterator[Ready]:
         started = time.monotonic()
         try:
             decoded = future.result()
         except BrokenProcessPool:
-            decoded = self._alone(picture.content, picture.path)
+            decoded = [self._alone(picture) for picture in group]
         self.waited += time.monotonic() - started
-        return Ready(picture, decoded)
+        yield from map(Ready, group, decoded)
 
-    def _alone(self, content: bytes | None, path: str) -> Decoded:
+    def _alone(self, picture: Picture) -> Decoded:
         """Decode in a process of its own: some picture crashed the decoder, and this tells whether it was this one."""
         with self._new_pool(1) as pool:
             try:
-                return pool.submit(_timed, content, path, self._how).result()
+                return pool.submit(_decoded, [picture], self._how).result()[0]
             except BrokenProcessPool:
                 return Decoded(reason="the decoder crashed on it")
 
     def _new_pool(self, workers: int) -> Executor:
+        if not workers:
+            return ThreadPoolExecutor(2, "decode")
         # Not fork: torch's threads in this process would leave their locks behind in the child.
-        return ProcessPoolExecutor(workers, get_context("spawn")) if workers else ThreadPoolExecutor(2, "decode")
+        pool = ProcessPoolExecutor(workers, get_context("spawn"))
+        for _ in range(workers):
+            pool.submit(prepare)  # they start now, while the model is loaded
+        return pool
 
 
-def _timed(content: bytes | None, path: str, how: Decoding) -> Decoded:
-    started = time.monotonic()
-    decoded = read(path, how) if content is None else decode(content, how)
-    return replace(decoded, seconds=time.monotonic() - started)
+def _groups(pictures: Iterable[Picture], most: int) -> Iterator[list[Picture]]:
+    """Neighbours that are decoded in one go, since handing one over takes as long as decoding a small one.
+
+    What is downloaded goes by itself.
+    """
+    group: list[Picture] = []
+    for picture in pictures:
+        alone = bool(picture.url or picture.reason)
+        if group and (alone or len(group) == most):
+            yield group
+            group = []
+        if alone:
+            yield [picture]
+        else:
+            group.append(picture)
+    if group:
+        yield group
 
 
-def _done(decoded: Decoded) -> Future[Decoded]:
-    future: Future[Decoded] = Future()
+def _decoded(group: list[Picture], how: Decoding) -> list[Decoded]:
+    found = []
+    for picture in group:
+        started = time.monotonic()
+        decoded = read(picture.path, how) if picture.content is None else decode(picture.content, how)
+        found.append(replace(decoded, seconds=time.monotonic() - started))
+    return found
+
+
+def _done(decoded: list[Decoded]) -> Future[list[Decoded]]:
+    future: Future[list[Decoded]] = Future()
     future.set_result(decoded)
     return future

@@ -102,16 +102,12 @@ def describe(
         kept = Manifest(manifest.path_of(out), made_with)
         kept.take_up(lines.lines)
         batch = manner.batch or batch_for(checkpoint.folder, loadings[0])
-        report(Note(f"loading {checkpoint.name} at {checkpoint.revision[:12]} ({loadings[0].precision}, "
-                    f"{', '.join(each.device for each in loadings)})"))  # fmt: skip
-        replicas = stack.enter_context(Replicas(loadings, uses, batch))
         workers = manner.workers if manner.workers is not None else max(1, min(8, (os.cpu_count() or 2) - 1))
         fetcher = Fetcher(replace(web, most_bytes=inputs.most_bytes))
-        reader = stack.enter_context(
-            closing(
-                Reader(decoding, fetcher, workers=workers, ahead=max(4 * batch * len(replicas), 2 * web.connections))
-            )
-        )
+        ahead = max(4 * batch * len(loadings), 2 * web.connections)
+        reader = stack.enter_context(closing(Reader(decoding, fetcher, workers=workers, ahead=ahead)))
+        report(Note(_loading(checkpoint, loadings)))
+        replicas = stack.enter_context(Replicas(loadings, uses, batch))
         work = _Work(lines, uses, checkpoint, replicas, reader, batch, report, clock, total)
         kept.runs.append(work.run)
         kept.write()
@@ -122,6 +118,11 @@ def describe(
             work.close()
             kept.write()
     return Captioned(out, kept.path, work.run, lines.failed)
+
+
+def _loading(checkpoint: checkpoints.Checkpoint, loadings: Sequence[Loading]) -> str:
+    where = ", ".join(each.device for each in loadings)
+    return f"loading {checkpoint.name} at {checkpoint.revision[:12]} ({loadings[0].precision}, {where})"
 
 
 def _make_way(out: Path, manner: Manner, report: Report) -> None:
