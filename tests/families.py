@@ -174,3 +174,13 @@ FAMILIES: Mapping[str, Family] = {
         {"global_attn_every_n_layers": 2, "local_attention": 16, "bos_token_id": 2, "eos_token_id": 3},
     ),
 }
+
+
+def cross_encoder(folder: Path, name: str) -> Path:
+    """A cross-encoder in ``folder``, which is made: one score for a pair."""
+    return bare(folder, name, "AutoModelForSequenceClassification", num_labels=1)
+
+
+def sparse_encoder(folder: Path, name: str) -> Path:
+    """A SPLADE encoder in ``folder``, which is made: a weight for each token of the vocabulary."""
+    return bare(folder, name, "AutoModelForMaskedLM")

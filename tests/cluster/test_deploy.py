@@ -12,7 +12,8 @@ from osform.cluster.client import Cluster
 from osform.cluster.deploy import deploy, plain_error
 from osform.cluster.models import delete, delete_group, find_models, undeploy
 from osform.cluster.nodes import ml_nodes, require_ml_node, serving
-from osform.cluster.predict import cosine, predict, probe
+from osform.cluster.predict import predict, probe
+from osform.core.closeness import cosine
 from osform.errors import NotReady, PredictionMismatch, RequestFailed, TaskFailed
 from tests.cluster.ml_commons import DATA, ML, MLCommons
 from tests.proxy import Answer, Call, Cut, PassOn, Proxy, nth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,21 @@ def test_a_lock_that_was_written_is_read_the_same(tmp_path_factory: pytest.TempP
     lock = ModelLock("m", "b" * 64, 2, 256, "cosinesimil", (BUNDLE,), (Probe(text, (0.5, -1.0)),))
     write_lock(path, lock)
     assert read_lock(path, "m") == lock
+
+
+NUMBERS = st.floats(-60000, 60000, allow_nan=False, width=16)
+
+
+@given(score=NUMBERS, weights=st.dictionaries(TEXT, NUMBERS, max_size=4))
+def test_a_score_and_weights_survive_their_text(
+    tmp_path_factory: pytest.TempPathFactory, score: float, weights: dict[str, float]
+) -> None:
+    path = tmp_path_factory.mktemp("m") / "lock.yaml"
+    for name, answer in (("TEXT_SIMILARITY", (score,)), ("SPARSE_ENCODING", weights)):
+        bundle = replace(BUNDLE, function_name=name, model_config={})
+        lock = ModelLock("m", "b" * 64, 1, 256, "none", (bundle,), (Probe("a text", answer),))
+        write_lock(path, lock)
+        assert read_lock(path, "m") == lock
 
 
 def test_writing_the_same_again_touches_nothing(tmp_path: Path) -> None:

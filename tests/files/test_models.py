@@ -124,3 +124,22 @@ def test_reading_models_imports_neither_torch_nor_numpy() -> None:
         "sys.exit(bool({'torch', 'numpy', 'transformers', 'huggingface_hub', 'requests'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code, str(HERE)], check=False).returncode == 0
+
+
+def test_a_cross_encoders_probes_are_pairs(tmp_path: Path) -> None:
+    text = "source: {path: weights}\nfunction_name: text_similarity\n"
+    place = folder(tmp_path / "m", text, '["how high is it", "300 m"]\nonly one text\n')
+    with pytest.raises(SpecError, match="'only one text', expected a question and a text") as raised:
+        load_model(place)
+    assert '["QUESTION", "TEXT"]' in str(raised.value)
+    (place / "probes.txt").write_text('["how high is it", "300 m"]\n')
+    assert load_model(place).spec.function_name == "text_similarity"
+
+
+def test_what_only_an_embedding_has_is_refused_for_others(tmp_path: Path) -> None:
+    said = wrong(
+        tmp_path,
+        "source: {path: w}\nfunction_name: sparse_encoding\npooling: mean\nexports:\n  onnx: [int8]\n",
+    )
+    assert "model.yaml:3 pooling: only for text_embedding" in said
+    assert "int8 is made of text_embedding models alone, and this is a sparse_encoding model" in said

@@ -143,6 +143,7 @@ def test_a_model_s_body_is_what_its_lock_promises() -> None:
         "space_type": "cosinesimil",
         "spaces": {"cosinesimil"},
         "sha256": "ab" * 32,
+        "function_name": "TEXT_EMBEDDING",
     }
 
 

@@ -103,7 +103,10 @@ def test_sparse_vectors_need_no_knn_vector() -> None:
     sparse = {"sparse_encoding": {"model_id": MODEL_ID, "field_map": {"a": "v"}}}
     bodies: dict[Address, Body] = {
         Address("ingest_pipeline", "p"): {"processors": [sparse]},
-        Address("index", "i"): {"settings": {"default_pipeline": "p"}, "mappings": {"properties": {}}},
+        Address("index", "i"): {
+            "settings": {"default_pipeline": "p"},
+            "mappings": {"properties": {"v": {"type": "rank_features"}}},
+        },
     }
     assert list(consistency.check(bodies, {})) == []
 
@@ -120,3 +123,41 @@ def test_a_question_is_embedded_by_the_model_of_the_documents() -> None:
     assert (str(address), finding.message) == (
         "search_pipeline/s", "model/other, but index/i has vectors of model/m",
     )  # fmt: skip
+
+
+def functions(function_name: str, **bodies: Body) -> list[str]:
+    """What is said where model/m of that function is referred to."""
+    whole = {Address(*key.split("__")): body for key, body in bodies.items()} | {M: {"model": "m"}}
+    found = consistency.check(whole, {M: {"function_name": function_name, "max_length": 9}})
+    return [f"{address} {'.'.join(map(str, f.path))}: {f.message}; {f.hint}" for address, f in found]
+
+
+def test_a_processor_needs_a_model_of_its_own_function() -> None:
+    embed: Body = {"processors": [{"text_embedding": {"model_id": MODEL_ID, "field_map": {}}}]}
+    rerank: Body = {"response_processors": [{"rerank": {"ml_opensearch": {"model_id": MODEL_ID}}}]}
+    assert functions("TEXT_EMBEDDING", ingest_pipeline__p=embed) == []
+    assert functions("TEXT_SIMILARITY", search_pipeline__p=rerank) == []
+    assert functions("TEXT_SIMILARITY", ingest_pipeline__p=embed) == [
+        "ingest_pipeline/p processors.0.text_embedding.model_id: model/m is a TEXT_SIMILARITY model, expected "
+        "TEXT_EMBEDDING; name a model whose function_name is text_embedding"
+    ]
+    (found,) = functions("TEXT_EMBEDDING", search_pipeline__p=rerank)
+    assert "model/m is a TEXT_EMBEDDING model, expected TEXT_SIMILARITY" in found
+
+
+@pytest.mark.parametrize(("kind", "count"), [("rank_features", 0), ("sparse_vector", 0), ("knn_vector", 1)])
+def test_weights_of_tokens_go_into_rank_features(kind: str, count: int) -> None:
+    encode: Body = {"processors": [{"sparse_encoding": {"model_id": MODEL_ID, "field_map": {"a": "deep.w"}}}]}
+    index: Body = {
+        "settings": {"index": {"default_pipeline": "p"}},
+        "mappings": {"properties": {"deep": {"properties": {"w": {"type": kind}}}}},
+    }
+    found = functions("SPARSE_ENCODING", ingest_pipeline__p=encode, index__i=index)
+    assert len(found) == count
+    assert all("no rank_features 'deep.w', which ingest_pipeline/p fills" in each for each in found)
+
+
+def test_only_embeddings_have_a_dimension() -> None:
+    index: Body = {"mappings": {"properties": {"v": {"dimension": Unknown("${model/m.dimension}")}}}}
+    (found,) = functions("TEXT_SIMILARITY", index__i=index)
+    assert "${model/m.dimension}: a TEXT_SIMILARITY model has no dimension" in found

@@ -5,8 +5,10 @@ Weights are tiny and random; the export runs in this process, without the fresh 
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from osform.cluster.models import delete, delete_group
 from osform.cluster.predict import probe
 from osform.cluster.register import register
 from osform.core.events import silent
-from osform.core.models import FORMATS, Format
+from osform.core.models import FORMATS, Format, FunctionName
 from osform.core.request import Request
 from osform.kinds import ml
 from tests import families
@@ -51,26 +53,59 @@ def group(cluster: Cluster) -> Iterator[str]:
 def test_a_deployed_encoder_answers_as_its_source(
     cluster: Cluster, group: str, tmp_path: Path, family: str, pooling: str, format: Format
 ) -> None:
+    dense = families.POOLINGS.index(pooling) % 2 == 0  # a Dense layer in every other
+    source = families.build(tmp_path / "weights", family, pooling=pooling, dense=dense, normalize=pooling != "max")
+    assert deployed(cluster, group, source, format, "text_embedding", families.PROBES) > 0.9999
+
+
+@pytest.mark.parametrize(
+    ("family", "format"),
+    product(families.FAMILIES, FORMATS),
+)
+@pytest.mark.soak
+def test_a_deployed_cross_encoder_scores_as_its_source(
+    cluster: Cluster, group: str, tmp_path: Path, family: str, format: Format
+) -> None:
+    source = families.cross_encoder(tmp_path / "weights", family)
+    pairs = tuple(json.dumps([question, text]) for question in families.PROBES[:2] for text in families.PROBES)
+    assert deployed(cluster, group, source, format, "text_similarity", pairs) > 0.9999
+
+
+@pytest.mark.parametrize(
+    ("family", "format"),
+    product(families.FAMILIES, FORMATS),
+)
+@pytest.mark.soak
+def test_a_deployed_sparse_encoder_weighs_tokens_as_its_source(
+    cluster: Cluster, group: str, tmp_path: Path, family: str, format: Format
+) -> None:
+    source = families.sparse_encoder(tmp_path / "weights", family)
+    assert deployed(cluster, group, source, format, "sparse_encoding", families.PROBES) > 0.9999
+
+
+def deployed(
+    cluster: Cluster, group: str, source: Path, format: Format, function_name: FunctionName, probes: tuple[str, ...]
+) -> float:
+    """Export, register, deploy, ask; the least closeness of the answers to those of the source."""
     from osform.export.jobs import Job
     from osform.export.work import carry_out
 
-    dense = families.POOLINGS.index(pooling) % 2 == 0  # a Dense layer in every other
-    source = families.build(tmp_path / "weights", family, pooling=pooling, dense=dense, normalize=pooling != "max")
-    bundle = tmp_path / "bundle.zip"
-    answer = carry_out(Job(str(source), format, "fp32", str(bundle), families.PROBES, make=True), silent)
+    bundle = source.with_suffix(".zip")
+    job = Job(str(source), format, "fp32", str(bundle), probes, make=True, function_name=function_name)
+    answer = carry_out(job, silent)
     meta = {
-        "name": family,
+        "name": "tiny",
         "function_name": answer.function_name,
         "model_format": format.upper(),
         "model_group_id": group,
-        "model_config": answer.model_config,
+        **({"model_config": answer.model_config} if answer.model_config else {}),
     }
     model_id = register(
         cluster, meta, bundle, model_id=None, remember=lambda _: None, report=silent, deadline_seconds=120
     )
     try:
         deploy(cluster, model_id)
-        expected = tuple(zip(families.PROBES, answer.vectors, strict=True))
-        assert probe(cluster, model_id, expected, least_cosine=0.9999) > 0.9999
+        expected = tuple(zip(probes, answer.vectors, strict=True))
+        return probe(cluster, model_id, expected, least_cosine=0.9999, function_name=answer.function_name)
     finally:
         delete(cluster, model_id)

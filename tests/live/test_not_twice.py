@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from osform.cluster.client import Cluster
-from osform.cluster.predict import cosine, predict
+from osform.cluster.predict import predict
+from osform.core.closeness import cosine
 from osform.core.embeddings import DIGEST_SCRIPT
 from osform.core.request import Request
 from osform.flows.ingesting import Ingested, Pace, ingest

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from osform.cluster.client import Cluster
-from osform.cluster.predict import cosine, predict
+from osform.cluster.predict import predict
+from osform.core.closeness import cosine
 from osform.core.request import Request
 from osform.files.models import load_model
 from tests.live.stacks import Ran

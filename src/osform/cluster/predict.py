@@ -9,6 +9,7 @@ from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist
+from osform.core.closeness import Answer, closeness, pair_of
 from osform.core.request import Request
 from osform.errors import ClusterError, PredictionMismatch, RequestFailed
 from osform.kinds import ml
@@ -40,22 +41,32 @@ def predict(
 def probe(
     cluster: Cluster,
     model_id: str,
-    probes: Sequence[tuple[str, Sequence[float]]],
+    probes: Sequence[tuple[str, Answer]],
     *,
     least_cosine: float,
+    function_name: str = "TEXT_EMBEDDING",
     deadline_seconds: float = 120.0,
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
 ) -> float:
-    """Compare a deployed model with the vectors of its export; returns the least cosine that was found.
+    """Compare a deployed model with the answers of its export; returns the least cosine that was found.
 
-    ``probes`` are texts with the vectors that they must give. Raises PredictionMismatch, which names the worst text,
-    where a cosine is below ``least_cosine`` or is not a number, or where a vector has another dimension.
+    ``probes`` are texts with the vectors that they must give; for other functions than TEXT_EMBEDDING, what stands for
+    both is told by ``core.closeness``. Raises PredictionMismatch, which names the worst text, where a cosine is below
+    ``least_cosine`` or is not a number, or where a vector has another dimension.
     """
     texts = [text for text, _ in probes]
-    found = predict(cluster, model_id, texts, deadline_seconds=deadline_seconds, clock=clock, sleep=sleep)
+    patience = Patience.of(deadline_seconds, clock, sleep)
+    found: Sequence[Answer]
+    match function_name:
+        case "TEXT_SIMILARITY":
+            found = [_score(cluster, model_id, text, patience) for text in texts]
+        case "SPARSE_ENCODING":
+            found = _weights(cluster, model_id, texts, patience)
+        case _:
+            found = predict(cluster, model_id, texts, deadline_seconds=deadline_seconds, clock=clock, sleep=sleep)
     compared = [
-        (cosine(expected, vector), text, len(expected), len(vector))
+        (closeness(expected, vector), text, len(expected), len(vector))
         for (text, expected), vector in zip(probes, found, strict=True)
     ]
     bad = [entry for entry in compared if not entry[0] >= least_cosine]  # "not >=", so that NaN is bad
@@ -63,7 +74,7 @@ def probe(
         worst, text, expected_size, size = min(bad, key=lambda entry: -2.0 if math.isnan(entry[0]) else entry[0])
         what = (
             f"a vector of dimension {size} instead of {expected_size}"
-            if size != expected_size
+            if size != expected_size and function_name == "TEXT_EMBEDDING"
             else f"cosine {worst:.6f} to its export, below {least_cosine}"
         )
         raise PredictionMismatch(
@@ -94,15 +105,6 @@ def ask(
         raise ClusterError(f"model {model_id} answers nothing to its probe", hint="ask it by hand: _predict")
 
 
-def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """Cosine of two vectors; NaN where the dimensions differ, a component is not finite, or one has no length."""
-    if len(one) != len(other) or not all(map(math.isfinite, (*one, *other))):
-        return math.nan
-    product = math.fsum(a * b for a, b in zip(one, other, strict=True))
-    lengths = math.hypot(*one) * math.hypot(*other)
-    return product / lengths if lengths else math.nan
-
-
 def _embed(cluster: Cluster, model_id: str, texts: Sequence[str], patience: Patience) -> list[list[float]]:
     answer = _answer(cluster, ml.predict(model_id, texts), patience)
     vectors = [
@@ -117,6 +119,27 @@ def _embed(cluster: Cluster, model_id: str, texts: Sequence[str], patience: Pati
             hint="the model must be a text_embedding model that pools; was it made by osform model export?",
         )
     return vectors
+
+
+def _score(cluster: Cluster, model_id: str, text: str, patience: Patience) -> tuple[float, ...]:
+    (tensor,) = _tensors(cluster, ml.score(model_id, *pair_of(text)), 1, patience)
+    return tuple(float(value) for value in tensor["data"])
+
+
+def _weights(cluster: Cluster, model_id: str, texts: Sequence[str], patience: Patience) -> list[dict[str, float]]:
+    tensors = _tensors(cluster, ml.weigh(model_id, texts), len(texts), patience)
+    return [{token: float(value) for token, value in each["dataAsMap"]["response"][0].items()} for each in tensors]
+
+
+def _tensors(cluster: Cluster, request: Request, count: int, patience: Patience) -> list[Mapping[str, Any]]:
+    """The first output for each text."""
+    results = _answer(cluster, request, patience).get("inference_results", ())
+    tensors = [result["output"][0] for result in results if result.get("output")]
+    if len(tensors) != count:
+        raise ClusterError(
+            f"the model gave {len(tensors)} answers for {count} texts", hint="was it made by osform model export?"
+        )
+    return tensors
 
 
 def _answer(cluster: Cluster, request: Request, patience: Patience) -> Any:

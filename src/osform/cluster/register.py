@@ -152,7 +152,8 @@ def _fixed(body: Mapping[str, Any]) -> dict[str, Any]:
     """What the registration fixes for good. A switch of model_config that is off is not stored: absent means false."""
     fixed = {key: body[key] for key in ("name", "model_format", "model_group_id")}
     config = {key: value for key, value in body.get("model_config", {}).items() if value is not False}
-    return {**fixed, "algorithm": body["function_name"], "model_config": config}
+    # A sparse encoder has no model_config, and then none is stored.
+    return {**fixed, "algorithm": body["function_name"], **({"model_config": config} if config else {})}
 
 
 def _tagged(tag: str | None) -> dict[str, str]:

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.client import Cluster
-from osform.cluster.predict import cosine, predict
+from osform.cluster.predict import predict
 from osform.cluster.retry import Patience, persist
 from osform.cluster.shards import Index
+from osform.core.closeness import cosine
 from osform.core.request import Request
 from osform.core.rows import value_at
 from osform.errors import VectorsAstray

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 Format = Literal["torch_script", "onnx"]
 Precision = Literal["fp32", "int8"]
+FunctionName = Literal["text_embedding", "text_similarity", "sparse_encoding"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -55,6 +56,10 @@ class HubSource:
 
 
 Source = PackageSource | PathSource | HubSource
+
+
+NO_SPACE = "none"
+"""The space_type of what makes no vectors for k-NN."""
 
 
 PROJECTION = "projection.safetensors"
@@ -119,14 +124,19 @@ class ModelSpec:
     projection: Projection | None = None
     corpus: str | None = None
     int8: Int8 = field(default_factory=Int8)
+    function_name: FunctionName = "text_embedding"
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A text and the vector that the source gives it: ``dimension`` floats, exact to half precision."""
+    """A text and what the source makes of it.
+
+    That is a vector of ``dimension`` floats, exact to half precision. A cross-encoder's text is a JSON list of question
+    and passage, and its vector one number, the score; a sparse encoder gives weights by token.
+    """
 
     text: str
-    vector: tuple[float, ...]
+    vector: tuple[float, ...] | Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,8 @@ class Bundle:
 class ModelLock:
     """What ``lock.yaml`` promises of a model: ``source_sha256`` covers the files that the export read.
 
-    ``space_type`` is the k-NN space that suits the vectors, e.g. ``cosinesimil``. ``max_length`` counts tokens.
+    ``space_type`` is the k-NN space that suits the vectors, e.g. ``cosinesimil``. ``max_length`` counts tokens. Of what
+    is no embedding, ``dimension`` is how many numbers one answer has at most, and ``space_type`` is ``NO_SPACE``.
     """
 
     name: str
@@ -177,9 +188,15 @@ class ModelLock:
     probes: tuple[Probe, ...]
 
     @property
+    def function_name(self) -> str:
+        """What the register API calls what the model does: ``TEXT_EMBEDDING``, ``TEXT_SIMILARITY`` ..."""
+        return self.bundles[0].function_name if self.bundles else "TEXT_EMBEDDING"
+
+    @property
     def spaces(self) -> frozenset[str]:
         """The k-NN spaces in which the nearest are the same as in ``space_type``; of unit vectors, three are alike."""
-        unit = all(abs(math.hypot(*probe.vector) - 1.0) < _HALF_PRECISION for probe in self.probes)
+        vectors = [probe.vector for probe in self.probes if isinstance(probe.vector, tuple)]
+        unit = all(abs(math.hypot(*vector) - 1.0) < _HALF_PRECISION for vector in vectors)
         return _ALIKE if unit and self.probes and self.space_type in _ALIKE else frozenset({self.space_type})
 
     def bundle(self, format: str, precision: str) -> Bundle | None:

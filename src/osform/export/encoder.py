@@ -1,4 +1,4 @@
-"""A sentence-transformers model, loaded and checked for what an ML node can do with it."""
+"""A model of sentence-transformers, loaded and checked for what an ML node can do with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from osform.core.models import SERVER_MAX_LENGTH
+from osform.core.closeness import pair_of
+from osform.core.models import NO_SPACE, SERVER_MAX_LENGTH, FunctionName
 from osform.errors import ExportError
 from osform.export import projections, sources
 from osform.export.jobs import Job
@@ -15,7 +16,7 @@ from osform.export.jobs import Job
 if TYPE_CHECKING:
     import numpy
     import torch
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
 
 EXAMPLE = "An example of ordinary length; what is traced with it holds for any other."
 # sentence-transformers' similarity functions, as k-NN calls them.
@@ -26,10 +27,11 @@ POOLINGS = {"weighted_mean": "weightedmean", "last_token": "lasttoken"}
 
 @dataclass(frozen=True)
 class Encoder:
-    """A model in memory, in fp32, and the number of tokens that it reads of a text."""
+    """A model in memory, in fp32, and the number of tokens that it reads of a text, or of a pair."""
 
-    model: SentenceTransformer
+    model: SentenceTransformer | CrossEncoder | SparseEncoder
     max_length: int
+    function_name: FunctionName = "text_embedding"
 
     @property
     def model_type(self) -> str:
@@ -39,7 +41,7 @@ class Encoder:
     @property
     def space_type(self) -> str:
         """The k-NN space that suits the similarity that the model was trained for."""
-        return SPACES[str(self.model.similarity_fn_name)]
+        return SPACES[str(self.model.similarity_fn_name)] if self.function_name == "text_embedding" else NO_SPACE
 
     @property
     def backend_tokenizer(self) -> Any:
@@ -53,9 +55,35 @@ class Encoder:
         # Of a model that reads little, the example is as long as it reads.
         return torch.tensor([self.backend_tokenizer.encode(EXAMPLE).ids[: self.max_length]])
 
+    def features(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the model is called with: ids, mask, and token types where it has any use for them."""
+        return dict(zip(("input_ids", "attention_mask", "token_type_ids")[: self._reads], tensors, strict=False))
+
+    @property
+    def _reads(self) -> int:
+        embeddings = getattr(self.model[0].auto_model.base_model, "embeddings", None)
+        table = getattr(embeddings, "token_type_embeddings", None)
+        return 3 if table is not None and table.num_embeddings > 1 else 2
+
     def encode(self, texts: Sequence[str]) -> list[numpy.ndarray[Any, Any]]:
-        """sentence-transformers' own vectors of shape (dimension,), each text by itself as on the server."""
-        return [self.model.encode([text], batch_size=1, show_progress_bar=False)[0] for text in texts]
+        """sentence-transformers' own answers of shape (dimension,), each text by itself as on the server.
+
+        A cross-encoder's is its logit: the server has no function that would follow. A sparse encoder's has no weights
+        for the tokenizer's special tokens, since the server leaves them out.
+        """
+        import torch
+
+        match self.function_name:
+            case "text_embedding":
+                return [self.model.encode([text], batch_size=1, show_progress_bar=False)[0] for text in texts]
+            case "text_similarity":
+                raw = torch.nn.Identity()
+                pairs = [pair_of(text) for text in texts]
+                return [self.model.predict([p], activation_fn=raw, show_progress_bar=False) for p in pairs]
+            case "sparse_encoding":
+                kept = kept_tokens(self.backend_tokenizer, self.model[0].auto_model.config.vocab_size)
+                how = {"convert_to_sparse_tensor": False, "show_progress_bar": False}
+                return [self.model.encode([text], batch_size=1, **how)[0].numpy() * kept for text in texts]
 
 
 def load(job: Job, *, attention: str | None = None) -> Encoder:
@@ -63,12 +91,13 @@ def load(job: Job, *, attention: str | None = None) -> Encoder:
 
     Raises ExportError for a source that can't be loaded, or that the server could not serve truthfully.
     """
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
 
+    classes = {"text_embedding": SentenceTransformer, "text_similarity": CrossEncoder, "sparse_encoding": SparseEncoder}
     folder = Path(job.source)
     options = {"attn_implementation": attention} if attention else {}
     try:
-        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs=options)
+        model = classes[job.function_name](str(folder), device="cpu", local_files_only=True, model_kwargs=options)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:  # what its loader raises for bad folders
         raise ExportError(f"sentence-transformers can't load {folder}: {error}") from error
     model = model.float().eval().requires_grad_(False)
@@ -79,10 +108,42 @@ def load(job: Job, *, attention: str | None = None) -> Encoder:
             f"{folder}: the model puts the prompt {model.default_prompt_name!r} before a text, the server none",
             hint="only models without a default prompt can be exported",
         )
-    _pool(model, job)
-    if job.projection is not None:
-        projections.append(model, job.projection, sources.digest(folder))
-    return Encoder(model, _limit(model, job))
+    match job.function_name:
+        case "text_embedding":
+            _pool(model, job)
+            if job.projection is not None:
+                projections.append(model, job.projection, sources.digest(folder))
+        case "text_similarity":
+            _check_cross_encoder(model, folder)
+        case "sparse_encoding":
+            _check_sparse_encoder(model, folder)
+    return Encoder(model, _limit(model, job), job.function_name)
+
+
+def kept_tokens(tokenizer: Any, count: int) -> numpy.ndarray[Any, Any]:
+    """1 for each token whose weight the server tells, 0 for those that it reads as nothing: special tokens."""
+    import numpy
+
+    return numpy.array([1.0 if tokenizer.decode([token]) else 0.0 for token in range(count)], dtype=numpy.float32)
+
+
+def _check_cross_encoder(model: CrossEncoder, folder: Path) -> None:
+    if model.num_labels != 1:
+        raise ExportError(
+            f"{folder}: a cross-encoder with {model.num_labels} labels, expected one: a score",
+            hint="reranking needs one number for a pair; take a model that was trained for that",
+        )
+
+
+def _check_sparse_encoder(model: SparseEncoder, folder: Path) -> None:
+    from sentence_transformers.sparse_encoder.modules import SpladePooling
+
+    if not isinstance(model[-1], SpladePooling) or len(model) != 2:
+        found = ", ".join(type(module).__name__ for module in model)
+        raise ExportError(
+            f"{folder}: the modules {found}, expected a masked language model and SpladePooling",
+            hint="a part that looks tokens up in a table (SparseStaticEmbedding) is not exported",
+        )
 
 
 def _pool(model: SentenceTransformer, job: Job) -> None:
@@ -131,6 +192,6 @@ def _positions(model: SentenceTransformer) -> int | None:
     count = getattr(config, "max_position_embeddings", None)
     if count is None or count < 0:
         return None
-    table = getattr(getattr(model[0].auto_model, "embeddings", None), "position_embeddings", None)
+    table = getattr(getattr(model[0].auto_model.base_model, "embeddings", None), "position_embeddings", None)
     padding = getattr(table, "padding_idx", None)
     return int(count) - (padding + 1 if padding is not None else 0)

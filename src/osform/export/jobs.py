@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
-from osform.core.models import Format, Int8, Precision
+from osform.core.models import Format, FunctionName, Int8, Precision
 from osform.errors import ExportError, MissingExtra
 
 EVENTS = {kind.__name__: kind for kind in (Note, Warned, Begun, Advanced, Ended)}
@@ -68,11 +68,14 @@ class Job:
     projection: Layer | None = None
     int8: Int8 = field(default_factory=Int8)
     corpus: tuple[str, ...] = ()
+    function_name: FunctionName = "text_embedding"
 
 
 @dataclass(frozen=True)
 class Answer:
     """What the process found. ``vectors`` are the source's own for ``texts``, ``cosines`` compare the bundle's to them.
+
+    Both are what ``core.closeness`` makes of them where the model is no text embedding model.
 
     ``cosines`` has two more behind those, for the empty text and for one beyond the limit, which are always compared,
     and then those of the corpus, if there is one. ``recall`` is of the corpus' ten nearest.
@@ -85,7 +88,7 @@ class Answer:
     model_config: Mapping[str, Any]
     recipe: Mapping[str, str]
     cosines: tuple[float, ...]
-    vectors: tuple[tuple[float, ...], ...]
+    vectors: tuple[tuple[float, ...] | Mapping[str, float], ...]
     recall: float | None = None
 
 
@@ -134,6 +137,6 @@ def _take(message: dict[str, Any], report: Report) -> Answer | None:
         case {"missing": name, "reason": reason}:
             raise MissingExtra("export", "exporting or comparing a model", ImportError(reason, name=name))
         case {"answer": values}:
-            vectors = tuple(tuple(vector) for vector in values.pop("vectors"))
+            vectors = tuple(each if isinstance(each, dict) else tuple(each) for each in values.pop("vectors"))
             return Answer(**{**values, "cosines": tuple(values["cosines"]), "vectors": vectors})
     return None

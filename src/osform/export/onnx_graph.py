@@ -15,20 +15,13 @@ from osform.core.models import Int8
 from osform.errors import ExportError
 from osform.export import int8
 from osform.export.encoder import Encoder
+from osform.export.functions import FUNCTIONS, graph_inputs
 
 if TYPE_CHECKING:
     import torch
 
 OPSET = 17  # the first with LayerNormalization; gives IR 8, and the server's limit is 9
 MAX_IR = 9
-# The server sends token_type_ids to these alone, and DJL refuses a graph whose inputs differ from what is sent.
-WITH_TOKEN_TYPES = ("bert", "albert")
-
-
-def inputs_of(model_type: str) -> tuple[str, ...]:
-    """The inputs that the server sends to an ONNX model of that type, each int64 of shape (1, tokens)."""
-    more = ("token_type_ids",) if model_type.lower() in WITH_TOKEN_TYPES else ()
-    return ("input_ids", "attention_mask", *more)
 
 
 def make(encoder: Encoder, in_8_bits: Int8 | None = None) -> bytes:
@@ -39,7 +32,9 @@ def make(encoder: Encoder, in_8_bits: Int8 | None = None) -> bytes:
     """
     import torch
 
-    names = inputs_of(encoder.model_type)
+    function = FUNCTIONS[encoder.function_name]
+    inputs = graph_inputs(encoder.function_name, encoder.model_type)
+    names = tuple(inputs)
 
     class SentenceEmbedding(torch.nn.Module):  # type: ignore[misc]  # mypy does not look into torch
         def __init__(self) -> None:
@@ -47,7 +42,7 @@ def make(encoder: Encoder, in_8_bits: Int8 | None = None) -> bytes:
             self.model = encoder.model
 
         def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-            output: torch.Tensor = self.model(dict(zip(names, tensors, strict=True)))["sentence_embedding"]
+            output: torch.Tensor = self.model(encoder.features(*tensors))[function.feature]
             return output
 
     buffer = io.BytesIO()
@@ -57,19 +52,22 @@ def make(encoder: Encoder, in_8_bits: Int8 | None = None) -> bytes:
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             SentenceEmbedding().eval(),
-            _example(encoder, names),
+            _example(encoder, tuple(inputs.values())),
             buffer,
             dynamo=False,
             opset_version=OPSET,
             input_names=list(names),
-            output_names=["sentence_embedding"],
-            dynamic_axes={**{name: {0: "batch", 1: "tokens"} for name in names}, "sentence_embedding": {0: "batch"}},
+            output_names=[function.output],
+            dynamic_axes={**{name: {0: "batch", 1: "tokens"} for name in names}, function.output: {0: "batch"}},
         )
+    graph = _with_inputs(_loaded(buffer), names)
     if in_8_bits is None:
-        return _checked(_loaded(buffer), names)
+        return _checked(graph, names, function.output)
     config = encoder.model[0].auto_model.config
-    graph = int8.fused(_loaded(buffer), heads=config.num_attention_heads, hidden=config.hidden_size)
-    return _checked(int8.quantized(graph, keep=in_8_bits.keep, reduce_range=in_8_bits.reduce_range), names)
+    graph = int8.fused(graph, heads=config.num_attention_heads, hidden=config.hidden_size)
+    return _checked(
+        int8.quantized(graph, keep=in_8_bits.keep, reduce_range=in_8_bits.reduce_range), names, function.output
+    )
 
 
 def _loaded(buffer: io.BytesIO) -> Any:
@@ -78,13 +76,26 @@ def _loaded(buffer: io.BytesIO) -> Any:
     return onnx.load_from_string(buffer.getvalue())
 
 
+def _with_inputs(model: Any, names: tuple[str, ...]) -> Any:
+    """The graph with all inputs that the server sends; the exporter leaves out what isn't read."""
+    from onnx import TensorProto, helper
+
+    there = {entry.name: entry for entry in model.graph.input}
+    shape = ["batch", "tokens"]
+    inputs = [there.get(name) or helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in names]
+    if len(there) < len(inputs):
+        del model.graph.input[:]
+        model.graph.input.extend(inputs)
+    return model
+
+
 def _example(encoder: Encoder, names: tuple[str, ...]) -> tuple[torch.Tensor, ...]:
     ids = encoder.example()
     values = {"input_ids": ids, "attention_mask": ids * 0 + 1, "token_type_ids": ids * 0}
     return tuple(values[name] for name in names)
 
 
-def _checked(model: Any, names: tuple[str, ...]) -> bytes:
+def _checked(model: Any, names: tuple[str, ...], output: str) -> bytes:
     """The graph again, proved to be what the server loads and freed of what depends on where it was made."""
     import onnx
 
@@ -95,7 +106,7 @@ def _checked(model: Any, names: tuple[str, ...]) -> bytes:
     external = [t.name for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
     if model.ir_version > MAX_IR:
         raise ExportError(f"the ONNX graph has IR version {model.ir_version}, ML Commons loads up to {MAX_IR}")
-    if found != names or outputs != ["sentence_embedding"]:
+    if found != names or outputs != [output]:
         raise ExportError(f"the ONNX graph takes {found} and gives {outputs}, but the server sends {names}")
     if external or not {entry.domain for entry in model.opset_import} <= {"", int8.DOMAIN}:
         raise ExportError(

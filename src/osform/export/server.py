@@ -12,23 +12,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from osform.core.models import SERVER_MAX_LENGTH, Format
+from osform.core.closeness import pair_of
+from osform.core.models import SERVER_MAX_LENGTH, Format, FunctionName
 from osform.errors import ExportError
-from osform.export.onnx_graph import inputs_of
+from osform.export.encoder import kept_tokens
+from osform.export.functions import FUNCTIONS, graph_inputs
 
 if TYPE_CHECKING:
     import numpy
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
     Vector = numpy.ndarray[Any, Any]
 
 MODEL_FILES: Mapping[Format, str] = {"torch_script": "model.pt", "onnx": "model.onnx"}
 
 
-def serve(bundle: Path, format: Format, model_config: Mapping[str, Any]) -> Callable[[str], Vector]:
+def serve(
+    bundle: Path, format: Format, model_config: Mapping[str, Any], function_name: FunctionName
+) -> Callable[[str], Vector]:
     """A function from a text to its vector, of shape (dimension,), as the ML node would answer it.
 
-    Raises ExportError where the zip isn't laid out as the server wants it.
+    Of a cross-encoder it is the score, of a sparse encoder a weight for each token of the vocabulary. Raises
+    ExportError where the zip isn't laid out as the server wants it.
     """
     with zipfile.ZipFile(bundle) as archive:
         if sorted(archive.namelist()) != sorted(["tokenizer.json", MODEL_FILES[format]]):
@@ -38,8 +43,19 @@ def serve(bundle: Path, format: Format, model_config: Mapping[str, Any]) -> Call
         tokenizer = _tokenizer(archive.read("tokenizer.json").decode("utf-8"))
         content = archive.read(MODEL_FILES[format])
     if format == "torch_script":
-        return _torch_script(content, tokenizer)
-    return _onnx(content, tokenizer, model_config)
+        run = _torch_script(content, function_name)
+    else:
+        run = _onnx(content, graph_inputs(function_name, str(model_config.get("model_type", ""))))
+
+    def answer(text: str) -> Vector:
+        encoded = tokenizer.encode(*pair_of(text)) if function_name == "text_similarity" else tokenizer.encode(text)
+        output = run(encoded)
+        if function_name == "text_embedding" and format == "onnx":
+            return _pooled(output, model_config)
+        first: Vector = output[0]
+        return first * kept_tokens(tokenizer, len(first)) if function_name == "sparse_encoding" else first
+
+    return answer
 
 
 def _tokenizer(text: str) -> Tokenizer:
@@ -55,41 +71,43 @@ def _tokenizer(text: str) -> Tokenizer:
     return tokenizer
 
 
-def _torch_script(content: bytes, tokenizer: Tokenizer) -> Callable[[str], Vector]:
+def _torch_script(content: bytes, function_name: FunctionName) -> Callable[[Encoding], Vector]:
     import torch
 
     model = torch.jit.load(io.BytesIO(content), map_location="cpu")
+    function = FUNCTIONS[function_name]
 
-    def answer(text: str) -> Vector:
-        encoded = tokenizer.encode(text)
-        features = {"input_ids": torch.tensor([encoded.ids]), "attention_mask": torch.tensor([encoded.attention_mask])}
+    def run(encoded: Encoding) -> Vector:
+        tensors = [torch.tensor([each]) for each in (encoded.ids, encoded.attention_mask, encoded.type_ids)]
         with torch.inference_mode():
-            vector: Vector = model(features)["sentence_embedding"][0].numpy()
-        return vector
+            if function.positional:
+                output: Vector = model(*tensors).numpy()
+            else:
+                features = {"input_ids": tensors[0], "attention_mask": tensors[1]}
+                output = model(features)[function.output].numpy()
+        return output
 
-    return answer
+    return run
 
 
-def _onnx(content: bytes, tokenizer: Tokenizer, model_config: Mapping[str, Any]) -> Callable[[str], Vector]:
+def _onnx(content: bytes, inputs: Mapping[str, str]) -> Callable[[Encoding], Vector]:
     import numpy
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # as elsewhere in this process
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = inputs_of(str(model_config["model_type"]))
     wanted = [entry.name for entry in session.get_inputs()]
-    if sorted(wanted) != sorted(names):
-        raise ExportError(f"Input mismatch, looking for: {wanted}; the server sends {list(names)}")
+    if sorted(wanted) != sorted(inputs):
+        raise ExportError(f"Input mismatch, looking for: {wanted}; the server sends {list(inputs)}")
 
-    def answer(text: str) -> Vector:
-        encoded = tokenizer.encode(text)
-        sent = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask}
-        sent |= {"token_type_ids": encoded.type_ids}
-        feed = {name: numpy.array([sent[name]], dtype=numpy.int64) for name in names}
-        return _pooled(session.run(None, feed)[0], model_config)
+    def run(encoded: Encoding) -> Vector:
+        sent = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
+        feed = {name: numpy.array([sent[what]], dtype=numpy.int64) for name, what in inputs.items()}
+        output: Vector = session.run(None, feed)[0]
+        return output
 
-    return answer
+    return run
 
 
 def _pooled(output: Vector, model_config: Mapping[str, Any]) -> Vector:

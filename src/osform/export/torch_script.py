@@ -1,8 +1,9 @@
-"""An encoder as TorchScript, as ML Commons wants it for ``framework_type: sentence_transformers``.
+"""A model as TorchScript, as ML Commons wants it for ``framework_type: sentence_transformers``.
 
 The server passes one dictionary with ``input_ids`` and ``attention_mask``, int64 of shape (1, tokens), and takes the
 dictionary that comes back as it is: pooling and normalisation have to be inside. neural-search reads the key
-``sentence_embedding``, and every other key would travel in each answer, so there is no other.
+``sentence_embedding``, and every other key would travel in each answer, so there is no other. A sparse encoder's key is
+``output``. A cross-encoder gets three tensors instead, the third being ``token_type_ids``, and gives one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import zipfile
 
 from osform.errors import ExportError
 from osform.export.encoder import Encoder
+from osform.export.functions import FUNCTIONS
 from osform.export.zips import write_zip
 
 
@@ -23,6 +25,8 @@ def make(encoder: Encoder) -> bytes:
     """
     import torch
 
+    function = FUNCTIONS[encoder.function_name]
+
     class SentenceEmbedding(torch.nn.Module):  # type: ignore[misc]  # mypy does not look into torch
         __module__ = "osform"  # this name is in the archive, whose bytes shall not change when code here moves
 
@@ -32,15 +36,30 @@ def make(encoder: Encoder) -> bytes:
 
         def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             features = {key: features[key] for key in ("input_ids", "attention_mask")}
-            return {"sentence_embedding": self.model(features)["sentence_embedding"]}
+            return {function.output: self.model(features)[function.feature]}
+
+    class Similarity(torch.nn.Module):  # type: ignore[misc]  # as above
+        __module__ = "osform"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = encoder.model
+
+        def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+            score: torch.Tensor = self.model(encoder.features(*tensors))[function.feature]
+            return score
 
     ids = encoder.example()
-    example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    example = (ids, torch.ones_like(ids), torch.zeros_like(ids)) if function.positional else (inputs,)
+    wrapper = Similarity() if function.positional else SentenceEmbedding()
     with torch.no_grad(), warnings.catch_warnings():
         # Tracing warns of Python conditions that it freezes; the comparison over many lengths shows whether it matters.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        # It looks at every property of a module, at those of old names as well.
+        warnings.simplefilter("ignore", DeprecationWarning)
         # strict=False allows a dictionary as the output.
-        traced = torch.jit.trace(SentenceEmbedding().eval(), (example,), strict=False, check_trace=False)
+        traced = torch.jit.trace(wrapper.eval(), example, strict=False, check_trace=False)
     if "scaled_dot_product_attention" in str(traced.inlined_graph):
         raise ExportError(
             "the traced model uses aten::scaled_dot_product_attention, which OpenSearch 2.x can't run",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from osform.core.closeness import closeness
 from osform.core.events import Advanced, Begun, Ended, Note, Report
 from osform.core.models import Int8
 from osform.export import encoder, onnx_graph, projections, sources, torch_script
@@ -23,7 +25,6 @@ PACKAGES = {
     "torch_script": ("sentence-transformers", "tokenizers", "torch", "transformers"),
     "onnx": ("onnx", "sentence-transformers", "tokenizers", "torch", "transformers"),
 }
-FUNCTION_NAME = "TEXT_EMBEDDING"
 
 
 def carry_out(job: Job, report: Report) -> Answer:
@@ -40,11 +41,11 @@ def carry_out(job: Job, report: Report) -> Answer:
         report(Note(f"making {job.format} {job.precision}"))
         # Eager attention: the operator that replaces it is unknown to the libtorch of OpenSearch 2.x.
         _write_bundle(job, encoder.load(job, attention="eager"))
-    texts = (*job.texts, "", "one word after another " * reference.max_length, *job.corpus)
+    texts = (*job.texts, *_ends(job, reference), *job.corpus)
     expected = reference.encode(texts)
     if job.make:
         model_config = _model_config(job, reference, dimension=len(expected[0]))
-    answer = serve(Path(job.bundle), job.format, model_config)
+    answer = serve(Path(job.bundle), job.format, model_config, job.function_name)
     task = f"comparing {job.format} {job.precision} with its source"
     report(Begun(task, len(texts)))
     given = []
@@ -56,13 +57,36 @@ def carry_out(job: Job, report: Report) -> Answer:
         dimension=len(expected[0]),
         max_length=reference.max_length,
         space_type=job.space_type or reference.space_type,
-        function_name=FUNCTION_NAME,
+        function_name=job.function_name.upper(),
         model_config=model_config,
         recipe=_recipe(job),
-        cosines=tuple(cosine(one, other) for one, other in zip(expected, given, strict=True)),
-        vectors=tuple(tuple(float(x) for x in vector) for vector in expected[: len(job.texts)]),
+        cosines=tuple(_closeness(job, reference, *both) for both in zip(expected, given, strict=True)),
+        vectors=tuple(_plain(job, reference, vector) for vector in expected[: len(job.texts)]),
         recall=recall(expected[-len(job.corpus) :], given[-len(job.corpus) :]) if job.corpus else None,
     )
+
+
+def _ends(job: Job, model: Encoder) -> tuple[str, str]:
+    """The empty text, and one beyond the limit."""
+    empty, long = "", "one word after another " * model.max_length
+    return (json.dumps([empty, empty]), json.dumps([long, long])) if _pairs(job) else (empty, long)
+
+
+def _pairs(job: Job) -> bool:
+    return job.function_name == "text_similarity"
+
+
+def _closeness(job: Job, model: Encoder, expected: Any, given: Any) -> float:
+    if job.function_name == "text_embedding":
+        return cosine(expected, given)
+    return closeness(_plain(job, model, expected), _plain(job, model, given))
+
+
+def _plain(job: Job, model: Encoder, vector: Any) -> tuple[float, ...] | Mapping[str, float]:
+    """A vector as floats; a sparse encoder's as the server tells it, by token."""
+    if job.function_name != "sparse_encoding":
+        return tuple(float(x) for x in vector)
+    return {model.backend_tokenizer.decode([int(at)]): float(vector[at]) for at in vector.nonzero()[0]}
 
 
 def _write_bundle(job: Job, model: Encoder) -> None:
@@ -92,7 +116,19 @@ def _tokenizer_json(model: Encoder) -> bytes:
 
 
 def _model_config(job: Job, model: Encoder, dimension: int) -> Mapping[str, Any]:
-    """The register API's ``model_config``, in words that every server version understands."""
+    """The register API's ``model_config``, in words that every server version understands.
+
+    A sparse encoder has none: the server takes one for that of a text embedding model, and fails.
+    """
+    if job.function_name == "sparse_encoding":
+        return {}
+    if _pairs(job):
+        # OpenSearch 2.19 asks for all three.
+        return {
+            "model_type": model.model_type,
+            "embedding_dimension": dimension,
+            "framework_type": "huggingface_transformers",
+        }
     config = {
         "model_type": model.model_type,
         "embedding_dimension": dimension,

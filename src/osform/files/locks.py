@@ -6,7 +6,7 @@ import base64
 import os
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +24,10 @@ HEADER = """\
 # Written by `osform model export`; commit it, and leave it to osform. Plans read this file and never the weights.
 # A probe's vector is what the source gives for its text: base64 of little-endian half-precision floats. Half precision
 # moves a cosine by some 1e-8, far less than the 1e-4 that an export may differ by.
+"""
+_OTHERS = """\
+# Written by `osform model export`; commit it, and leave it to osform. Plans read this file and never the weights.
+# Under probes is what the source makes of each text: a score, or weights by token.
 """
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -50,7 +54,9 @@ class _Bundle(_Strict):
 
 class _Probe(_Strict):
     text: str
-    vector: str
+    vector: str | None = None
+    score: float | None = None
+    weights: dict[str, float] | None = None
 
 
 class _Lock(_Strict):
@@ -82,15 +88,14 @@ def read_lock(path: Path, name: str) -> ModelLock:
         space_type=lock.space_type,
         bundles=tuple(_bundle(bundle) for bundle in lock.bundles),
         probes=tuple(
-            Probe(probe.text, _unpacked(document, number, probe.vector, lock))
-            for number, probe in enumerate(lock.probes)
+            Probe(probe.text, _answer(document, number, probe, lock)) for number, probe in enumerate(lock.probes)
         ),
     )
 
 
 def write_lock(path: Path, lock: ModelLock) -> bool:
     """Write the lock, in one step; returns False, and touches nothing, where the file says the same already."""
-    text = HEADER + pyyaml.dump(
+    text = (HEADER if lock.function_name == "TEXT_EMBEDDING" else _OTHERS) + pyyaml.dump(
         _plain(lock), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31, default_flow_style=False
     )
     if path.exists() and path.read_text(encoding="utf-8") == text:
@@ -125,6 +130,10 @@ class _Quoted(str):
     __slots__ = ()
 
 
+class _Flow(dict[str, float]):
+    """A mapping on one line."""
+
+
 class _Dumper(pyyaml.SafeDumper):
     """PyYAML's safe dumper without aliases, which osform's own reader refuses."""
 
@@ -134,6 +143,9 @@ class _Dumper(pyyaml.SafeDumper):
 
 _Dumper.add_representer(
     _Quoted, lambda dumper, data: dumper.represent_scalar("tag:yaml.org,2002:str", str(data), style='"')
+)
+_Dumper.add_representer(
+    _Flow, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
 )
 
 
@@ -160,8 +172,21 @@ def _plain(lock: ModelLock) -> dict[str, Any]:
             }
             for bundle in lock.bundles
         ],
-        "probes": [{"text": _Quoted(probe.text), "vector": _Quoted(pack(probe.vector))} for probe in lock.probes],
+        "probes": [{"text": _Quoted(probe.text), **_told(lock, probe.vector)} for probe in lock.probes],
     }
+
+
+def _told(lock: ModelLock, answer: tuple[float, ...] | Mapping[str, float]) -> dict[str, Any]:
+    if isinstance(answer, Mapping):
+        return {"weights": _Flow({_Quoted(each): _short(answer[each]) for each in sorted(answer)})}
+    if lock.function_name == "TEXT_SIMILARITY":
+        return {"score": _short(answer[0])}
+    return {"vector": _Quoted(pack(answer))}
+
+
+def _short(number: float) -> float:
+    """As many digits as a score or a weight is compared by."""
+    return float(f"{number:.7g}")
 
 
 def _bundle(bundle: _Bundle) -> Bundle:
@@ -177,6 +202,18 @@ def _bundle(bundle: _Bundle) -> Bundle:
         recipe=bundle.recipe,
         recall=bundle.recall_at_10,
     )
+
+
+def _answer(document: Document, number: int, probe: _Probe, lock: _Lock) -> tuple[float, ...] | Mapping[str, float]:
+    match probe:
+        case _Probe(vector=None, score=None, weights=dict() as weights):
+            return weights
+        case _Probe(vector=None, score=float() as score, weights=None):
+            return (score,)
+        case _Probe(vector=str() as vector, score=None, weights=None):
+            return _unpacked(document, number, vector, lock)
+    message = "expected one of vector, score and weights"
+    raise SpecError([document.problem(("probes", number), message, _again(lock.name))])
 
 
 def _unpacked(document: Document, number: int, text: str, lock: _Lock) -> tuple[float, ...]:

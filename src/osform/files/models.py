@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from osform.core.closeness import pair_of
 from osform.core.document import Document
 from osform.core.models import (
     PRECISIONS,
     SERVER_MAX_LENGTH,
     Format,
+    FunctionName,
     HubSource,
     Int8,
     ModelSpec,
@@ -88,6 +90,7 @@ class ModelFile(_Strict):
     max_length: Annotated[int, Field(ge=2, le=SERVER_MAX_LENGTH)] | None = None
     space_type: Literal["cosinesimil", "innerproduct", "l2", "l1"] | None = None
     projection: _Projection | None = None
+    function_name: FunctionName = "text_embedding"
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ def load_model(folder: Path) -> PackagedModel:
     probes = gathered(lambda: read_probes(folder / "probes.txt"))
     spec = gathered(lambda: _read_spec(folder))
     locked = gathered(lambda: read_lock(lock, folder.name)) if lock.exists() else None
+    if spec is not None and probes is not None and spec.function_name == "text_similarity":
+        gathered(lambda: _check_pairs(folder / "probes.txt", probes))
     if problems or spec is None or probes is None:
         raise SpecError(problems)
     return PackagedModel(replace(spec, probes=probes), locked)
@@ -170,6 +175,16 @@ def read_probes(path: Path) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _check_pairs(path: Path, probes: tuple[str, ...]) -> None:
+    for probe in probes:
+        try:
+            pair_of(probe)
+        except ValueError as error:
+            message = f"{probe[:60]!r}, expected a question and a text, for a text_similarity model"
+            hint = 'write each line as ["QUESTION", "TEXT"]'
+            raise SpecError([Problem(Place(str(path)), message, hint=hint)]) from error
+
+
 def _read_spec(folder: Path) -> ModelSpec:
     document = yaml.load(folder / "model.yaml")
     problems = _refuse_elsewhere(document)
@@ -185,6 +200,9 @@ def _read_spec(folder: Path) -> ModelSpec:
         position = model.exports["torch_script"].index("int8")
         message = "int8 is made for onnx alone: torch quantises for one kind of processor, and others can't run it"
         raise SpecError([document.problem(("exports", "torch_script", position), message, "write int8 under onnx")])
+    problems = _refuse_embeddings_own(document, model)
+    if problems:
+        raise SpecError(problems)
     return ModelSpec(
         name=folder.name,
         folder=str(folder),
@@ -198,8 +216,25 @@ def _read_spec(folder: Path) -> ModelSpec:
         space_type=model.space_type,
         projection=Projection(model.projection.dimension, model.projection.texts) if model.projection else None,
         corpus=model.corpus,
+        function_name=model.function_name,
         int8=Int8(tuple(model.int8.keep), model.int8.smooth, model.int8.reduce_range),
     )
+
+
+def _refuse_embeddings_own(document: Document, model: ModelFile) -> list[Problem]:
+    """What a text embedding model alone can have."""
+    if model.function_name == "text_embedding":
+        return []
+    hint = f"remove it: a {model.function_name} model has none"
+    own = ("pooling", "normalize", "space_type", "projection", "int8", "corpus")
+    problems = [
+        document.problem((key,), "only for text_embedding", hint) for key in own if key in model.model_fields_set
+    ]
+    for form, many in model.exports.items():
+        if "int8" in many:
+            message = f"int8 is made of text_embedding models alone, and this is a {model.function_name} model"
+            problems.append(document.problem(("exports", form, many.index("int8")), message, "write fp32"))
+    return problems
 
 
 def _tolerance(precision: Precision, given: float | _Tolerance | None) -> Tolerance:

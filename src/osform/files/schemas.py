@@ -129,6 +129,7 @@ _MODEL = {
     "normalize": "Whether vectors have length 1; by default what the source says.",
     "max_length": "Tokens that are read of a text.",
     "space_type": "How vectors are compared.",
+    "function_name": "What the model does: text_embedding, text_similarity (a cross-encoder) or sparse_encoding.",
     "projection": "Fewer dimensions: a Dense layer, fitted once and kept in projection.safetensors.",
 }
 _CHECKS = {

@@ -294,7 +294,13 @@ class Hands:
         bundle = lock.made(sha256) if lock else None
         if lock is not None and bundle is not None:
             probes = [(probe.text, probe.vector) for probe in lock.probes]
-            predict.probe(self.cluster, model_id, probes, least_cosine=bundle.least_live)
+            predict.probe(
+                self.cluster,
+                model_id,
+                probes,
+                least_cosine=bundle.least_live,
+                function_name=bundle.function_name,
+            )
 
     def _look(self, asked: Sequence[tuple[Address, Wanted]]) -> list[Live | None]:
         found = Eyes(self.cluster, clock=self.clock, sleep=self.sleep).look(dict(asked))

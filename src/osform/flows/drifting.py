@@ -70,6 +70,7 @@ def ask_models(survey: Survey, cluster: Cluster) -> dict[Address, str]:
                 found.ids["model_id"],
                 probes,
                 least_cosine=bundle.least_live,
+                function_name=bundle.function_name,
                 deadline_seconds=_ANSWER_SECONDS,
             )
         except PredictionMismatch as error:

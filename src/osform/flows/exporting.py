@@ -196,6 +196,7 @@ def _job(
         space_type=spec.space_type,
         projection=_layer(spec),
         int8=spec.int8,
+        function_name=spec.function_name,
         corpus=corpus_of(spec) if thorough and spec.tolerance[precision].recall is not None else (),
     )
 

@@ -15,8 +15,12 @@ from osform.kinds import index_template, mappings, pipelines
 from osform.kinds.base import Body, Finding
 from osform.kinds.settings import flat
 
-# What fills a knn_vector named in its field map; others fill rank_features, or name the target elsewhere.
+# What fills a knn_vector named in its field map, and what weights of tokens; others name the target elsewhere.
 _DENSE = frozenset({"text_embedding"})
+_SPARSE = frozenset({"sparse_encoding"})
+_OF_WEIGHTS = ("rank_features", "sparse_vector")
+# The function that a processor asks of its model.
+_FUNCTIONS = {"text_embedding": "TEXT_EMBEDDING", "sparse_encoding": "SPARSE_ENCODING"}
 _PROMISES = frozenset({"dimension", "max_length", "space_type", "sha256"})
 
 
@@ -28,6 +32,7 @@ def check(
     for address, body in bodies.items():
         yield from ((address, finding) for finding in _clash(address, bodies))
         yield from ((address, finding) for finding in _never_known(body, bodies, known))
+        yield from ((address, finding) for finding in _functions(address, body, known))
         if address.kind == "index" and isinstance(body.get("settings"), dict):
             settings = flat(body["settings"], "index.")
             name = settings.get("index.default_pipeline")
@@ -59,11 +64,42 @@ def _never_known(
     """References to what a model that osform doesn't package could promise and doesn't: no apply would ever tell."""
     for path, value in leaves(body):
         for piece in parse(value.text) if isinstance(value, Unknown) else ():
-            if not isinstance(piece, OutputRef) or "model" in bodies.get(piece.address, {"model": "unreadable"}):
+            if not isinstance(piece, OutputRef) or piece.address.kind != "model" or piece.address not in bodies:
                 continue
-            if piece.address.kind == "model" and piece.output in _PROMISES - known.get(piece.address, {}).keys():
+            promised = known.get(piece.address, {})
+            if piece.output not in _PROMISES - promised.keys():
+                continue
+            if "model" not in bodies[piece.address]:
                 hint = f"write it out, or add model_config to provision/{piece.address}.yaml"
                 yield Finding(path, f"{piece}: the model doesn't say its {piece.output}", hint)
+            elif promised:  # else it was never exported, which is said elsewhere
+                message = f"{piece}: a {promised['function_name']} model has no {piece.output}"
+                yield Finding(path, message, "vectors for k-NN are made by a TEXT_EMBEDDING model")
+
+
+def _functions(address: Address, body: Body, known: Mapping[Address, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Processors with a model that does something else than they ask of it."""
+    asked: list[tuple[tuple[str | int, ...], Any, str]] = []
+    if address.kind == "ingest_pipeline":
+        for number, processor in enumerate(_listed(body, "processors")):
+            for kind, function in _FUNCTIONS.items():
+                asked.append((("processors", number, kind), processor.get(kind), function))
+    if address.kind == "search_pipeline":
+        for number, processor in enumerate(_listed(body, "response_processors")):
+            rerank = processor.get("rerank")
+            options = rerank.get("ml_opensearch") if isinstance(rerank, dict) else None
+            asked.append((("response_processors", number, "rerank", "ml_opensearch"), options, "TEXT_SIMILARITY"))
+    for path, options, function in asked:
+        model = model_of(options) if isinstance(options, dict) else None
+        found = known.get(model, {}).get("function_name") if model else None
+        if found is not None and found != function:
+            message = f"{model} is a {found} model, expected {function}"
+            yield Finding((*path, "model_id"), message, f"name a model whose function_name is {function.lower()}")
+
+
+def _listed(body: Body, key: str) -> list[Mapping[str, Any]]:
+    listed = body.get(key, [])
+    return [each if isinstance(each, dict) else {} for each in listed] if isinstance(listed, list) else []
 
 
 def _clash(address: Address, bodies: Mapping[Address, Body]) -> Iterator[Finding]:
@@ -95,6 +131,19 @@ def _index(mapping: Body, pipeline: Body, name: str, known: Mapping[Address, Map
                 continue
             hint = f"add {target}: {{type: knn_vector, dimension: {_reference(model)}}}"
             yield Finding(("mappings", *path), f"no knn_vector {target!r}, which ingest_pipeline/{name} fills", hint)
+    for options in embeddings(pipeline, _SPARSE):
+        for _, target in pipelines.pairs(options.get("field_map")):
+            path = mappings.field_path(target)
+            if _type(mapping, path) not in _OF_WEIGHTS:
+                message = f"no rank_features {target!r}, which ingest_pipeline/{name} fills"
+                yield Finding(("mappings", *path), message, f"add {target}: {{type: rank_features}}")
+
+
+def _type(mapping: Body, path: tuple[str | int, ...]) -> Any:
+    found: Any = mapping
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found.get("type") if isinstance(found, dict) else None
 
 
 def _vector(field: Body, model: Address | None, promised: Mapping[str, Any]) -> Iterator[Finding]:

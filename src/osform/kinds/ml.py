@@ -137,6 +137,17 @@ def predict(model_id: str, texts: Sequence[str]) -> Request:
     return Request("POST", f"{BASE}/_predict/text_embedding/{_quoted(model_id)}", body)
 
 
+def score(model_id: str, question: str, text: str) -> Request:
+    """How well a text answers a question, by a deployed cross-encoder."""
+    body = {"query_text": question, "text_docs": [text]}
+    return Request("POST", f"{BASE}/_predict/text_similarity/{_quoted(model_id)}", body)
+
+
+def weigh(model_id: str, texts: Sequence[str]) -> Request:
+    """The weights of tokens that a deployed sparse encoder gives to texts."""
+    return Request("POST", f"{BASE}/_predict/sparse_encoding/{_quoted(model_id)}", {"text_docs": list(texts)})
+
+
 def register_group(body: Mapping[str, Any]) -> Request:
     """Make a model group; ``name`` is the one mandatory field, and must be new on the cluster."""
     return Request("POST", f"{BASE}/model_groups/_register", dict(body))

@@ -129,7 +129,8 @@ def expand(name: str, body: Body, context: Context) -> Body:
         "model_format": bundle.model_format,
         "model_content_hash_value": bundle.sha256,
         "model_content_size_in_bytes": bundle.bytes,
-        "model_config": _config(bundle.model_config),
+        # A sparse encoder has none.
+        **({"model_config": _config(bundle.model_config)} if bundle.model_config else {}),
     } | kept
 
 
@@ -161,8 +162,9 @@ def known(name: str, body: Body, context: Context) -> Mapping[str, Any]:
     if lock is None:
         return {}
     bundle = _bundle(lock, body)
-    promised = {"dimension": lock.dimension, "max_length": lock.max_length, "space_type": lock.space_type}
-    promised |= {"spaces": lock.spaces}
+    promised: dict[str, Any] = {"max_length": lock.max_length, "function_name": lock.function_name}
+    if lock.function_name == "TEXT_EMBEDDING":
+        promised |= {"dimension": lock.dimension, "space_type": lock.space_type, "spaces": lock.spaces}
     return promised | ({"sha256": bundle.sha256} if bundle else {})
 
 
