@@ -60,7 +60,7 @@ def test_a_deployed_encoder_answers_as_its_source(
 
 @pytest.mark.parametrize(
     ("family", "format"),
-    product(families.FAMILIES, FORMATS),
+    list(product(families.FAMILIES, FORMATS)),
 )
 @pytest.mark.soak
 def test_a_deployed_cross_encoder_scores_as_its_source(
@@ -73,7 +73,7 @@ def test_a_deployed_cross_encoder_scores_as_its_source(
 
 @pytest.mark.parametrize(
     ("family", "format"),
-    product(families.FAMILIES, FORMATS),
+    list(product(families.FAMILIES, FORMATS)),
 )
 @pytest.mark.soak
 def test_a_deployed_sparse_encoder_weighs_tokens_as_its_source(
