@@ -86,7 +86,7 @@ def encoders(model: PackagedModel) -> dict[str, Encode]:
     assert model.lock is not None, f"{MODEL} has no lock"
     found: dict[str, Encode] = {}
     for bundle in model.lock.bundles:
-        answer = serve(bundle_path(model, bundle), bundle.format, bundle.model_config, model.spec.function_name)
+        answer = serve(bundle_path(model, bundle), bundle.format, bundle.model_config)
         found[f"{bundle.format} {bundle.precision}"] = _one_by_one(answer)
     folder = locate(model.spec.source, Path(model.spec.folder), silent)
     source = SentenceTransformer(str(folder), device="cpu", local_files_only=True)

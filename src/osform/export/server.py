@@ -28,7 +28,10 @@ MODEL_FILES: Mapping[Format, str] = {"torch_script": "model.pt", "onnx": "model.
 
 
 def serve(
-    bundle: Path, format: Format, model_config: Mapping[str, Any], function_name: FunctionName
+    bundle: Path,
+    format: Format,
+    model_config: Mapping[str, Any],
+    function_name: FunctionName = "text_embedding",
 ) -> Callable[[str], Vector]:
     """A function from a text to its vector, of shape (dimension,), as the ML node would answer it.
 
