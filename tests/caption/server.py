@@ -18,7 +18,7 @@ Fate = Literal["fine", "missing", "slow", "cut", "cut once", "moved", "busy once
 
 @dataclass
 class Site:
-    """What the server has: a fate for each number; ``asked`` counts requests, ``most`` the connections at a time."""
+    """What the server has: a fate for each number; ``asked`` counts requests, ``most`` those at a time."""
 
     url: str = ""
     fates: dict[int, Fate] = field(default_factory=dict)
@@ -40,24 +40,19 @@ def serving(fates: dict[int, Fate]) -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def setup(self) -> None:
-            super().setup()
-            with site.lock:
-                site.open += 1
-                site.most = max(site.most, site.open)
-
-        def finish(self) -> None:
-            with site.lock:
-                site.open -= 1
-            super().finish()
-
         def do_GET(self) -> None:
             number = int(self.path.strip("/").partition(".")[0])
             with site.lock:
+                site.open += 1
+                site.most = max(site.most, site.open)
                 site.asked[number] += 1
                 first = site.asked[number] == 1
-            with suppress(BrokenPipeError, ConnectionResetError):  # a client that has heard enough
-                _answer(self, site, number, first)
+            try:
+                with suppress(BrokenPipeError, ConnectionResetError):  # a client that has heard enough
+                    _answer(self, site, number, first)
+            finally:
+                with site.lock:
+                    site.open -= 1
 
         def log_message(self, format: str, *args: object) -> None:
             pass

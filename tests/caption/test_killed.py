@@ -47,8 +47,27 @@ def test_killed_five_times_and_shuffled_the_lines_are_the_same(opt: Path, tmp_pa
 def test_sixty_hard_files_take_no_more_memory_than_a_plain_one(opt: Path, tmp_path: Path) -> None:
     """The decoder's process, which alone sees the files: a picture of 30,000 by 30,000 would be 2.7 GB."""
     hard.make(tmp_path / "hard")
-    code = "import resource, sys; from pathlib import Path; from osform.caption.decoding import *; " \
+    code = "import sys; from pathlib import Path; from osform.caption.decoding import *; " \
         "[read(str(path), Decoding(32)) for path in sorted(Path(sys.argv[1]).iterdir())]; " \
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"  # fmt: skip
+        "print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "hard"], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 200_000  # kilobytes
+
+
+def test_workers_go_when_their_run_is_killed(opt: Path, tmp_path: Path) -> None:
+    names = sorted(folder_of(tmp_path / "pictures", 300).glob("*.png"))
+    process = subprocess.Popen(command(opt, tmp_path / "out.jsonl", names, 1))
+    while not (tmp_path / "out.jsonl").exists() or not (tmp_path / "out.jsonl").stat().st_size:
+        time.sleep(0.05)
+    workers = _children(process.pid)
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 30
+    while any(Path(f"/proc/{each}").exists() for each in workers) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert len(workers) >= 2
+    assert not [each for each in workers if Path(f"/proc/{each}").exists()]
+
+
+def _children(parent: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]

@@ -174,3 +174,8 @@ def test_memory_stays_bounded_whatever_the_file_holds(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_a_picture_that_was_not_described_is_no_document(tmp_path: Path) -> None:
+    line = '{"image": "a.jpg", "error": "an empty file"}'
+    assert reason(tmp_path, line) == "a.jpg was not described: an empty file"

@@ -17,13 +17,17 @@ _PACKAGES = ("osform", "transformers", "torch", "tokenizers", "pillow")
 
 @dataclass
 class Run:
-    """The figures of one run. Times in seconds, ``reading`` and ``computing`` summed over workers and replicas."""
+    """The figures of one run; ``empty`` counts descriptions without a letter.
+
+    Times in seconds, ``reading`` and ``computing`` summed over workers and replicas.
+    """
 
     started: str = ""
     pictures: int = 0
     described: int = 0
     repeated: int = 0
     skipped: int = 0
+    empty: int = 0
     failed: int = 0
     lines: int = 0
     seconds: float = 0.0

@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
+from osform.caption.children import settle
 from osform.caption.decoding import Decoded, Decoding, decode, prepare, read
 from osform.caption.fetching import Fetcher, Refused
 from osform.caption.pictures import Picture
@@ -105,7 +106,7 @@ class Reader:
         if not workers:
             return ThreadPoolExecutor(2, "decode")
         # Not fork: torch's threads in this process would leave their locks behind in the child.
-        pool = ProcessPoolExecutor(workers, get_context("spawn"))
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), settle)
         for _ in range(workers):
             pool.submit(prepare)  # they start now, while the model is loaded
         return pool

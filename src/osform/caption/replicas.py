@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from osform.caption.children import settle
 from osform.caption.describing import Described, Describer
 from osform.caption.engines import Loading, load
 from osform.caption.prompts import Uses
@@ -82,6 +83,7 @@ _there: dict[str, Any] = {}
 
 
 def _begin(loading: Loading, uses: Uses, batch: int) -> None:
+    settle()
     try:
         _there["describer"] = Describer(load(loading), uses, batch)
     except Exception as error:  # noqa: BLE001 - told to the caller by _loaded; a pool would only say that it is broken

@@ -202,6 +202,8 @@ class _Work:
             self._write(*under_way.popleft())
         if self.run.failed > SHOWN_FAILURES:
             self._report(Warned(f"and {self.run.failed - SHOWN_FAILURES} more"))
+        if self.run.empty:
+            self._report(Warned(f"{self.run.empty} descriptions are empty: the model had nothing to say"))
 
     def close(self) -> None:
         """The last figures."""
@@ -271,6 +273,7 @@ class _Work:
                 assert place is not None
                 line = self._line(name, digest, label, number, place, answer)
             if not self._lines.has(name, label):
+                self.run.empty += not line["description"]
                 self._lines.write(line)
         self.run.described += fresh
         self.run.repeated += not fresh
