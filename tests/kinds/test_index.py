@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osform.core.diff import ABSENT, Difference, differences
+from osform.core.loading import LoadNote, note_of
 from osform.core.request import Request
 from osform.kinds import index, mappings
 from osform.kinds.base import Context, Finding, Last, Live, Send, Wanted
@@ -245,3 +246,40 @@ def test_an_alias_that_somebody_else_put_on_the_index_is_no_concern_of_ours() ->
     stored: Any = {"images-v1": {"aliases": {"images": {}, "mine": {}, "theirs": {}}, "settings": {}, "mappings": {}}}
     found = index.found([stored, None], {"images": Wanted({"index": "images-v1", "aliases": {"mine": {}}})})
     assert found["images"].body["aliases"] == {"mine": {}}
+
+
+NOTE = LoadNote("me", 1000.0, {"index.number_of_replicas": "1", "index.refresh_interval": None},
+                {"index.number_of_replicas": "0", "index.refresh_interval": "-1"})  # fmt: skip
+
+
+def under_load() -> Live:
+    settings = {**SETTINGS, "index.number_of_replicas": "0", "index.refresh_interval": "-1"}
+    mapping = {**BODY["mappings"], "_meta": {"osform": {"load": NOTE.to_json()}}}
+    stored = {"images-v1": {"aliases": {"images": {}}, "settings": settings, "mappings": mapping}}
+    return index.found([stored, {}], {"images": Wanted(ASKED)})["images"]
+
+
+def test_an_index_under_load_is_as_it_will_be_afterwards() -> None:
+    live = under_load()
+    assert live.body == ASKED
+    assert live.load == NOTE
+    assert index.as_left(live, now=1100.0) == live
+
+
+def test_what_a_dead_load_left_is_drift_and_is_put_back() -> None:
+    left = index.as_left(under_load(), now=9999.0)
+    assert {str(each.path[1]) for each in index.drift(ASKED, left.body)} == {
+        "index.number_of_replicas", "index.refresh_interval", "_meta",
+    }  # fmt: skip
+    assert index.update("images", ASKED, left, Last(ASKED, ASKED)) == [
+        Send(Request("PUT", "/images-v1/_settings",
+                     {"index.number_of_replicas": "1", "index.refresh_interval": None})),
+        Send(Request("PUT", "/images-v1/_mapping", {**BODY["mappings"], "_meta": {}})),
+    ]  # fmt: skip
+
+
+def test_a_mapping_that_changes_under_load_keeps_the_note() -> None:
+    asked = {**ASKED, "mappings": {"properties": {**BODY["mappings"]["properties"], "new": {"type": "keyword"}}}}
+    (step,) = index.update("images", asked, under_load(), Last(ASKED, ASKED))
+    assert isinstance(step, Send)
+    assert note_of(step.request.body) == NOTE

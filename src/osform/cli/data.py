@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import click
 
 from osform.cli.console import reporting
 from osform.cli.options import cluster_option, connected, format_option
+from osform.core.events import Note
 from osform.core.rows import value_at
 from osform.errors import InputError
 
@@ -57,6 +59,7 @@ SOME_FAILED = 3
     show_default=True,
     help="How long to go on while the cluster takes nothing.",
 )
+@click.option("--keep-settings", is_flag=True, help="Leave refresh interval and replicas of the index alone.")
 @cluster_option
 @format_option()
 def ingest(
@@ -70,6 +73,7 @@ def ingest(
     batch: int | None,
     clients: int | None,
     patience: float,
+    keep_settings: bool,
     cluster_url: str | None,
     format: str,
 ) -> int:
@@ -88,9 +92,27 @@ def ingest(
     pace = Pace(count=batch, clients=clients, patience=patience)
     reading = Reading(id_field, field_names(mapped), read_as)
     with connected(cluster_url) as cluster, reporting() as report:
-        done = run(cluster, alias, files, dead_letter=letters, reading=reading, update=update, pace=pace, report=report)
+        try:
+            done = run(
+                cluster, alias, files, dead_letter=letters, reading=reading, update=update, pace=pace,
+                keep_settings=keep_settings, report=report,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            report(Note(f"what was taken is in the index; to go on from there: {again(sys.argv[1:], files)}"))
+            raise
     click.echo(json.dumps(ingested_json(done)) if format == "json" else ingested_text(done))
-    return SOME_FAILED if done.failed else 0
+    return SOME_FAILED if done.failed or done.without_vector else 0
+
+
+def again(arguments: Sequence[str], files: Sequence[str]) -> str:
+    """The command that goes on where this one was stopped; dead letters go to a file of their own."""
+    words = ["osform"]
+    skip = False
+    for word in arguments:
+        if not (skip or word.startswith("--dead-letter")):
+            words.append(word)
+        skip = word == "--dead-letter"
+    return shlex.join(words) + (", with the same standard input" if "-" in files else "")
 
 
 def field_names(options: Iterable[str]) -> dict[str, str | None]:
@@ -115,6 +137,8 @@ def ingested_json(done: Ingested) -> dict[str, Any]:
         "unchanged": done.unchanged,
         "patched": done.patched,
         "copied": done.copied,
+        "resumed": done.resumed,
+        "without_vector": done.without_vector,
         "failed": done.failed,
         "repeated": done.repeated,
         "retries": done.retries,
@@ -131,6 +155,17 @@ def ingested_text(done: Ingested) -> str:
     """The figures of an ingest, for a person."""
     pace = f"{done.seconds:.1f} s, {done.docs_per_second:.0f} documents a second"
     text = f"{done.indexed} of {done.read} documents are in {done.alias} ({pace})"
+    there = {
+        "were there already": done.unchanged,
+        "were put there by an earlier run": done.resumed,
+        "needed only some fields": done.patched,
+        "got the vector of an equal text": done.copied,
+    }
+    if parts := [f"{count} {words}" for words, count in there.items() if count]:
+        text += "\n" + ", ".join(parts)
+    if done.ingest_seconds or done.retries:
+        text += f"\nthe cluster's pipelines took {done.ingest_seconds:.1f} s, side by side"
+        text += f"; {done.retries} tried again after {done.waited:.1f} s of waiting" if done.retries else ""
     if done.repeated:
         text += f"\n{done.repeated} were in the files twice, word for word"
     if done.failed:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.client import Cluster
 from osform.cluster.destinations import Destination
 from osform.cluster.retry import Patience, persist
+from osform.cluster.shards import Index
 from osform.core.comparing import Stored
 from osform.core.request import Request
+from osform.core.rows import Row
 from osform.core.writes import Version
 
 IDS_A_SEARCH = 1_000
@@ -45,6 +48,46 @@ def look_up(cluster: Cluster, where: Destination, ids: Sequence[str], patience: 
     answer = persist(cluster, request, patience, longest=60)
     digests = [one.digest for one in where.embeddings if one.digest]
     return {hit["_id"]: _stored(hit, digests) for hit in answer.get("hits", {}).get("hits", ())}
+
+
+def all_there(cluster: Cluster, where: Destination, rows: Sequence[Row], patience: Patience) -> bool:
+    """Whether the index has a document for each of these rows, and a vector for each text that they hold.
+
+    What else the documents hold is not looked at. Raises RequestFailed and Unreachable.
+    """
+    vectors = {one.vector: {"filter": {"exists": {"field": one.vector}}} for one in where.embeddings}
+    body = {
+        "size": 0,
+        "track_total_hits": True,
+        "query": {"bool": {"filter": [{"ids": {"values": [row.id for row in rows]}}]}},
+        **({"aggs": vectors} if vectors else {}),
+    }
+    request = Request(
+        "POST", f"/{quote(where.index, safe='')}/_search", body, {"allow_partial_search_results": "false"}
+    )
+    answer = persist(cluster, request, patience, longest=60)
+    wanted = {one.vector: sum(one.text_of(row.source) is not None for row in rows) for one in where.embeddings}
+    found = {name: each["doc_count"] for name, each in answer.get("aggregations", {}).items()}
+    return bool(answer["hits"]["total"]["value"] == len(rows) and found == wanted)
+
+
+def textful(cluster: Cluster, where: Destination, patience: Patience, most: int) -> Iterator[str]:
+    """The ids of documents that have a text and not its vector; ``most`` documents without a vector are looked at.
+
+    Blank texts get none, and only a look at each document tells them from others.
+    """
+    index = Index(cluster, where.index)
+    for one in where.embeddings:
+        lacking = {"bool": {"filter": [_has(one.text)], "must_not": [_has(one.vector)]}}
+        if not index.count(patience, lacking):
+            continue
+        for hit in islice(index.matching(lacking, [one.text], patience), most):
+            if one.text_of(hit["_source"]) is not None:
+                yield str(hit["_id"])
+
+
+def _has(field: str) -> dict[str, Any]:
+    return {"exists": {"field": field}}
 
 
 def ready_made(cluster: Cluster, where: Destination, ids: Sequence[str], patience: Patience) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class Seen:
         known, file, line = self._database.execute("SELECT hash, file, line FROM seen WHERE id = ?", (id,)).fetchone()
         return Twin(known == hash, Place(list(self._files)[file], line))
 
+    def has(self, id: str) -> bool:
+        """Whether a row with this id was read."""
+        return self._database.execute("SELECT 1 FROM seen WHERE id = ?", (id,)).fetchone() is not None
+
     def first_with(self, texts: bytes, id: str, number: int) -> tuple[str, int] | None:
         """The id and number of the first row with these texts; None where this one is the first, and remembered."""
         insert = "INSERT OR IGNORE INTO texts VALUES (?, ?, ?)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -15,16 +16,19 @@ from osform.cluster import nodes
 from osform.cluster.bulk import BulkWriter, Means
 from osform.cluster.client import Cluster
 from osform.cluster.destinations import Destination, count, refresh
+from osform.cluster.lookup import textful
 from osform.cluster.retry import Patience
 from osform.core.events import Report, Warned, silent
 from osform.core.pacing import Bounds, Pacing
 from osform.errors import ClusterError, NotReady
+from osform.files.checkpoints import Checkpoint, fingerprint, state_folder
 from osform.files.dead_letters import DeadLetters
 from osform.files.documents import Mapped, Reader, count_rows
-from osform.files.inputs import Kind, resolve
+from osform.files.inputs import Input, Kind, resolve
 from osform.files.seen import Seen
 from osform.flows.load.deciding import AHEAD
 from osform.flows.load.running import SHOWN_FAILURES, Ingested, Load, Manner, Tools
+from osform.flows.load.tuning import MANY, Tuning
 from osform.flows.load.waking import Waker
 from osform.flows.load.whereabouts import Whereabouts
 
@@ -35,6 +39,7 @@ LONGEST_TEXT = 1_000_000
 # What a request holds where no model has to do anything with it.
 _PLAIN_COUNT, _PLAIN_GROUP = 5_000, 250
 _LOOK_SECONDS = 120.0
+_LOOKED_AT = 20_000  # documents without a vector: by far the most of them have a blank text
 Chance = Callable[[], float]
 
 
@@ -73,14 +78,19 @@ def ingest(
     update: bool = False,
     pace: Pace = Pace(),
     longest_text: int = LONGEST_TEXT,
+    keep_settings: bool = False,
+    state: Path | None = None,
     report: Report = silent,
     clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = time.time,
     chance: Chance = random.random,
 ) -> Ingested:
     """Index the rows of some files through ``alias``. Folders and patterns stand for files, "-" for standard input.
 
     What the index has already is not written again, and not embedded again. With ``update``, rows hold the fields to
-    change of documents that are there.
+    change of documents that are there. An index that gets many rows has its refreshes and copies put off until the end
+    but for ``keep_settings``. How far a run has got is kept in the folder ``state``, until it is through: the same call
+    goes on from there.
 
     Raises InputError before anything is sent where a file can't be read, NotReady where there is no such alias,
     VectorsAstray where the vectors of two models would be mixed, and ClusterError where the cluster takes nothing for
@@ -102,6 +112,9 @@ def ingest(
     with ExitStack() as stack:
         letters = stack.enter_context(DeadLetters(dead_letter))
         seen = stack.enter_context(closing(Seen()))
+        checkpoint = Checkpoint(
+            state or state_folder(os.environ), _fingerprint(inputs, where, reading, update), clock=clock
+        )
         reader = Reader(inputs, id_field=reading.id_field, mapped=reading.mapped, seen=seen)
         pacing = Pacing(_bounds(cluster, where, pace), pace.timeout, clock)
         wake = Waker(cluster, where.model_ids, deadline=pace.patience, clock=clock, sleep=stopped.wait, report=report)
@@ -112,19 +125,43 @@ def ingest(
             for workers, name in ((AHEAD, "look-up"), (pacing.bounds.clients, "bulk"))
         )
         tools = Tools(
-            cluster, whereabouts, reader, seen, writer, pacing, letters, report, stopped, patience, eyes, hands
+            cluster,
+            whereabouts,
+            reader,
+            seen,
+            writer,
+            pacing,
+            letters,
+            checkpoint,
+            report,
+            stopped,
+            patience,
+            eyes,
+            hands,
         )
-        compare = update or (bool(where.embeddings) and count(cluster, where.index, patience()) > 0)
-        load = Load(tools, Manner(compare, update, count_rows(inputs), longest_text), done)
+        held, total = count(cluster, where.index, patience()), count_rows(inputs)
+        compare = update or (bool(where.embeddings) and held > 0)
+        load = Load(tools, Manner(compare, update, total, longest_text), done)
+        wanted = not keep_settings and (total is None or total >= MANY)
+        stack.enter_context(
+            Tuning(cluster, whereabouts, wanted=wanted, empty=not held, patience=patience, now=now, report=report)
+        )
         try:
             load.run()
+            checkpoint.finished()
+            _refresh(cluster, alias, patience(), report)
+            _prove(cluster, whereabouts, seen, done, patience(), report)
         finally:
             done.read, done.repeated = reader.read, reader.repeated
             done.seconds = clock() - started
             done.dead_letter = letters.path if letters.count else None
             _tell(done, report)
-    _refresh(cluster, alias, patience(), report)
     return done
+
+
+def _fingerprint(inputs: Sequence[Input], where: Destination, reading: Reading, update: bool) -> str | None:
+    """What is loaded into what, and how, for the checkpoint."""
+    return fingerprint(inputs, where.uuid, reading.id_field, dict(reading.mapped or {}), update)
 
 
 def _bounds(cluster: Cluster, where: Destination, pace: Pace) -> Bounds:
@@ -159,6 +196,25 @@ def _tell(done: Ingested, report: Report) -> None:
         report(Warned(f"what failed is in {done.dead_letter}, each with its reason ({done.failed})"))
     for name, textless in sorted(done.without_text.items()):
         report(Warned(f"no vector is made where {name!r} holds no text ({textless} of {done.read})"))
+
+
+def _prove(
+    cluster: Cluster, where: Whereabouts, seen: Seen, done: Ingested, patience: Patience, report: Report
+) -> None:
+    """Count what has a text and no vector: nothing of this run, whatever the answers said."""
+    try:
+        lacking = list(where.ask(lambda there: list(textful(cluster, there, patience, _LOOKED_AT))))
+    except ClusterError as error:
+        report(Warned(f"whether every text has its vector could not be asked: {error.message}"))
+        return
+    ours = [each for each in lacking if seen.has(each)]
+    done.without_vector = len(ours)
+    for few, whose in ((ours, "of this run"), ([each for each in lacking if each not in set(ours)], "of others")):
+        if few:
+            names = ", ".join(few[:3])
+            report(
+                Warned(f"{len(few)} documents {whose} have a text and no vector, {names} among them: send them again")
+            )
 
 
 def _refresh(cluster: Cluster, alias: str, patience: Patience, report: Report) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from osform.flows import owning
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
 from osform.flows.resolving import Resolver, context_of, needs_of, order_of
-from osform.kinds import KINDS
+from osform.kinds import KINDS, index
 from osform.kinds.base import Body, Context, Live, Wanted
 
 
@@ -60,13 +61,14 @@ class Survey:
         environ: Mapping[str, str],
         eyes: Eyes,
         adoption: Adoption | None = None,
+        now: Callable[[], float] = time.time,
     ) -> Survey:
-        """Look up everything that the stack asks for or the ledger remembers."""
+        """Look up everything that the stack asks for or the ledger remembers. ``now`` is in seconds since 1970."""
         state, moved = owning.renamed(spec, state)
         survey = cls(spec, state, environ, needs=needs_of(spec), adoption=adoption or Adoption(), moved=moved)
         survey.context = context_of(spec, *owning.numbers(state))
         eyes = eyes.remembering()
-        survey.live = eyes.look(survey._wanted())
+        survey.live = {address: index.as_left(live, now()) for address, live in eyes.look(survey._wanted()).items()}
         survey._number_indices()
         for address in order_of(spec):
             if survey._may_adopt(address):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from osform.core.address import Address
 from osform.core.diff import Difference
 from osform.core.document import Path
+from osform.core.loading import LoadNote
 from osform.core.models import PackagedModel
 from osform.core.request import Request
 
@@ -74,6 +75,7 @@ class Live:
 
     ``documents`` counts those of an index that a search sees, ``nodes`` are the ids of those that serve a model.
     ``strays`` are ids of what was made besides, by a request that was given up, sent again, and carried out after all.
+    ``load`` is the note of a load of an index that is under way: ``body`` is as it will be once that is over.
     """
 
     body: Body
@@ -81,6 +83,7 @@ class Live:
     documents: int = 0
     nodes: frozenset[str] = frozenset()
     strays: tuple[str, ...] = ()
+    load: LoadNote | None = None
 
 
 @dataclass(frozen=True)

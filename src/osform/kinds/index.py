@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences
+from osform.core.loading import meta_with, note_of, settled
 from osform.core.request import Request
 from osform.kinds import alias_options, checks, mappings, vectors
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, SendClosed, Step, Wanted
@@ -133,8 +135,31 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
             index = next(iter(sorted(answering)), None)
         if index is not None:
             ours = {name, *want.asked.get("aliases", {}), *want.recorded.get("aliases", {})}
-            live[name] = Live(_body(name, index, stored[index], ours), {"index": index}, documents.get(index, 0))
+            body = _body(name, index, stored[index], ours)
+            live[name] = _after_load(Live(body, {"index": index}, documents.get(index, 0)))
     return live
+
+
+def _after_load(live: Live) -> Live:
+    """An index as it will be once the load that is under way is over."""
+    note = note_of(live.body["mappings"])
+    if note is None:
+        return live
+    settings = live.body["settings"]
+    meta = meta_with(live.body["mappings"], None)
+    mapping = {key: value for key, value in live.body["mappings"].items() if key != "_meta"}
+    body = {**live.body, "settings": settled(settings, note), "mappings": mapping | ({"_meta": meta} if meta else {})}
+    return replace(live, body=body, load=replace(note, before=note.to_back(settings)))
+
+
+def as_left(live: Live, now: float) -> Live:
+    """An index whose load is dead, as that left it: nobody puts anything back, so it is drift. Any other as it is."""
+    if live.load is None or not live.load.dead(now):
+        return live
+    settings = {key: value for key, value in live.body["settings"].items() if key not in live.load.before}
+    settings |= {key: live.load.during[key] for key in live.load.before if live.load.during[key] is not None}
+    mapping = {**live.body["mappings"], "_meta": meta_with(live.body["mappings"], live.load)}
+    return replace(live, body={**live.body, "settings": settings, "mappings": mapping}, load=None)
 
 
 def _physical(want: Wanted) -> str | None:
@@ -230,6 +255,9 @@ def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:
     if differences(live.body["mappings"], asked["mappings"]):
         before = Last(last.asked.get("mappings", {}), last.recorded.get("mappings", {}))
         mapping = mappings.to_put(asked["mappings"], live.body["mappings"], before)
+        if live.load:  # what a load has noted is not ours to lose
+            there = {"_meta": mapping.get("_meta", live.body["mappings"].get("_meta", {}))}
+            mapping = {**mapping, "_meta": meta_with(there, live.load)}
         steps.append(Send(Request("PUT", f"/{index}/_mapping", mapping)))
     actions = _alias_actions(live.ids["index"], name, asked, live.body)
     if actions:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from osform.cluster.bulk import BulkWriter, Written
 from osform.cluster.client import Cluster
+from osform.cluster.lookup import all_there
 from osform.cluster.retry import Patience
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
 from osform.core.pacing import Pacing
 from osform.core.rows import Rejected, Row
 from osform.core.writes import Write
 from osform.errors import ClusterError
+from osform.files.checkpoints import Checkpoint
 from osform.files.dead_letters import DeadLetters
 from osform.files.documents import Reader
 from osform.files.seen import Seen
 from osform.flows.load.deciding import Decider
+from osform.flows.load.resuming import resumed
 from osform.flows.load.twins import Twins
 from osform.flows.load.whereabouts import Whereabouts
 
@@ -33,8 +36,10 @@ _ROUNDS = 5
 class Ingested:
     """What an ingest did. read = indexed + failed + repeated, unless it was cut short.
 
-    ``indexed`` are those that are in the index now: ``unchanged`` were there already, of ``patched`` only some fields
-    were written, ``copied`` got the vectors of another one with the same text. ``ingest_seconds`` is what the cluster
+    ``indexed`` are those that are in the index now: ``unchanged`` were there already, ``resumed`` were put there by an
+    earlier run that was cut off, of ``patched`` only some fields were written, ``copied`` got the vectors of another
+    one with the same text. ``without_vector`` counts those that have a text and no vector at the end, which should be
+    none. ``ingest_seconds`` is what the cluster
     says that its pipelines took, summed over requests that ran at the same time; ``waited`` what was spent waiting for
     a cluster that took nothing.
     """
@@ -46,6 +51,8 @@ class Ingested:
     unchanged: int = 0
     patched: int = 0
     copied: int = 0
+    resumed: int = 0
+    without_vector: int = 0
     failed: int = 0
     repeated: int = 0
     retries: int = 0
@@ -73,6 +80,7 @@ class Tools:
     writer: BulkWriter
     pacing: Pacing
     letters: DeadLetters
+    checkpoint: Checkpoint
     report: Report
     stopped: threading.Event
     patience: Callable[[], Patience]
@@ -121,7 +129,7 @@ class Load:
         """Settle every row. Raises what ends the run early."""
         self._tools.report(Begun(self._task, self._manner.total, "documents"))
         try:
-            self._send(self._rows())
+            self._send(resumed(self._rows(), self._tools.checkpoint.rows, self._all_there, self._resumed))
             while self._stale and not self._gave_up:
                 stale, self._stale = self._stale, []
                 self._tools.where.look()  # perhaps they are in another index by now
@@ -133,6 +141,7 @@ class Load:
         finally:
             while self._under_way:
                 self._take_first()
+            self._tools.checkpoint.reached(self._settled_rows, now=True)
             self._tools.report(Ended(self._task))
         if self._gave_up:
             words = f"{self.done.indexed} of the {self._tools.reader.read} documents read so far are indexed"
@@ -148,6 +157,24 @@ class Load:
             self._twins.known(row)
         if self.done.unchanged % 1000 == 0:
             self._advance()
+
+    def _all_there(self, rows: Sequence[Row]) -> bool:
+        return self._tools.where.ask(lambda where: all_there(self._tools.cluster, where, rows, self._tools.patience()))
+
+    def _resumed(self, rows: Sequence[Row]) -> None:
+        """Rows that an earlier run put into the index, where they still are."""
+        for row in rows:
+            self.pending.pop(row.number, None)
+            if self._twins:
+                self._twins.known(row)
+        self.done.indexed += len(rows)
+        self.done.resumed += len(rows)
+        self._advance()
+
+    @property
+    def _settled_rows(self) -> int:
+        """How many rows from the first on need nothing more."""
+        return next(iter(self.pending), self._tools.reader.read)
 
     def _fail(self, one: Rejected) -> None:
         """A row that can't be indexed."""
@@ -261,6 +288,7 @@ class Load:
 
     def _advance(self) -> None:
         read = self._tools.reader.read
+        self._tools.checkpoint.reached(self._settled_rows)
         total = self._manner.total
         if total is None and self._tools.reader.progress > 0.01:
             total = round(read / self._tools.reader.progress)
