@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,11 @@ DURING = {"index.refresh_interval": "-1", "index.number_of_replicas": "0"}
 
 
 @pytest.fixture
-def stack(files: Files) -> Iterator[Files]:
+def stack(files: Files) -> Files:
     """A stack of one index."""
     files.write("index/NAME", INDEX)
     files.apply()
-    yield files
+    return files
 
 
 def lines(path: Path, count: int = ROWS) -> str:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 
 from osform.cluster.client import Cluster
 from osform.cluster.deploy import deploy
+from osform.cluster.models import undeploy
 from osform.core.events import Note, Report, Warned
 from osform.errors import ClusterError, NotReady
 
 _BETWEEN = 30.0
 """Seconds between two tries: whatever forbids a deployment does not go away in less."""
+_AGAIN = 300.0
+"""A model that is away again so many seconds after it was said to be there is loaded anew."""
 
 
 class Waker:
@@ -31,6 +34,7 @@ class Waker:
         self._clock, self._sleep, self._report = clock, sleep, report
         self._busy = threading.Lock()
         self._last = clock() - _BETWEEN
+        self._there: float | None = None
 
     def __call__(self, reason: str) -> None:
         """Deploy what is not deployed, and come back; what goes wrong is told, since the model may come back anyway."""
@@ -41,12 +45,20 @@ class Waker:
                 return
             self._report(Note(f"a model is not at work, asking for its deployment: {reason}"))
             for model_id in self._model_ids:
-                deploy(self._cluster, model_id, deadline_seconds=self._deadline, clock=self._clock, sleep=self._wait)
+                self._deploy(model_id)
+            self._there = self._clock()
         except ClusterError as error:
             self._report(Warned(f"waiting for the model, which could not be deployed: {error.message}"))
         finally:
             self._last = self._clock()
             self._busy.release()
+
+    def _deploy(self, model_id: str) -> None:
+        if self._there is not None and self._clock() - self._there < _AGAIN:
+            # Deployments that cross leave a node that is listed as having the model and refuses to use it.
+            self._report(Note(f"model {model_id} is said to be deployed and does not answer: it is loaded anew"))
+            undeploy(self._cluster, model_id, deadline_seconds=self._deadline, clock=self._clock, sleep=self._wait)
+        deploy(self._cluster, model_id, deadline_seconds=self._deadline, clock=self._clock, sleep=self._wait)
 
     def _wait(self, seconds: float) -> None:
         if self._sleep(seconds):
