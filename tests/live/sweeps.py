@@ -182,7 +182,7 @@ class Sweep:
             return "well"
         assert done.status == 0 or "error: " in done.err
         well(again(project, *self.words))
-        return f"ended with: {done.err[-200:]}" if done.status else "drifted, and the next apply mended it"
+        return f"ended with: {done.err[-2000:]}" if done.status else "drifted, and the next apply mended it"
 
     @contextmanager
     def _point(self) -> Iterator[Project]:
