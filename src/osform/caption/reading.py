@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,8 @@ class Reader:
     def __init__(self, how: Decoding, fetcher: Fetcher, *, workers: int, ahead: int) -> None:
         self._how, self._fetcher, self._workers, self._ahead = how, fetcher, workers, max(1, ahead)
         self._pool = self._new_pool(workers)
+        self._second: Executor | None = None
+        self._lock = threading.Lock()
         self._downloads = ThreadPoolExecutor(fetcher.connections, "download")
         self.waited = 0.0
         """Seconds for which nothing was ready."""
@@ -54,7 +57,9 @@ class Reader:
 
     def close(self) -> None:
         self._downloads.shutdown(wait=True, cancel_futures=True)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._pool, self._second):
+            if pool:
+                pool.shutdown(wait=True, cancel_futures=True)
         self._fetcher.close()
 
     def _begin(self, group: list[Picture]) -> Future[list[Decoded]]:
@@ -95,11 +100,13 @@ class Reader:
         yield from map(Ready, group, decoded)
 
     def _alone(self, picture: Picture) -> Decoded:
-        """Decode in a process of its own: some picture crashed the decoder, and this tells whether it was this one."""
-        with self._new_pool(1) as pool:
+        """Decode with nobody beside it: some picture crashed the decoder, and this tells whether it was this one."""
+        with self._lock:
+            self._second = self._second or self._new_pool(1)
             try:
-                return pool.submit(_decoded, [picture], self._how).result()[0]
+                return self._second.submit(_decoded, [picture], self._how).result()[0]
             except BrokenProcessPool:
+                self._second = None
                 return Decoded(reason="the decoder crashed on it")
 
     def _new_pool(self, workers: int) -> Executor:
