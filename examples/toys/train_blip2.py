@@ -1,0 +1,154 @@
+"""Train the toy BLIP-2 from nothing, on two cores: ``python -m examples.toys.train_blip2``.
+
+Twenty thousand drawn pictures, none of which is among those that tests and demo draw: their seeds differ. What is saved
+is what the Hub's checkpoints of Blip2ForConditionalGeneration have, so it is loaded as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2Processor
+
+from examples.drawn import Scene, draw
+from examples.toys import TOY_BLIP2
+from examples.toys.lessons import Lesson, lessons
+from examples.toys.parts import config, processor, seen_at
+
+TRAINED_ON = 1_000_000  # the seeds of what is drawn to learn from begin here
+CHUNK = 500
+IGNORED = -100
+
+
+def pictures(count: int) -> tuple[Tensor, list[Scene]]:
+    """Pixels as bytes of shape [count, side, side, 3], and what they show."""
+    with get_context("spawn").Pool(2) as pool:
+        chunks = pool.map(_chunk, range(count // CHUNK))
+    pixels = torch.from_numpy(np.concatenate([each for each, _ in chunks]))
+    return pixels, [truth for _, truths in chunks for truth in truths]
+
+
+def _chunk(number: int) -> tuple[Any, list[Scene]]:
+    drawn = draw(CHUNK, TRAINED_ON + number)
+    return np.stack([np.asarray(seen_at(each.image)) for each in drawn]), [each.truth for each in drawn]
+
+
+def normalised(pixels: Tensor, images: Any) -> Tensor:
+    """As the image processor does it: [batch, 3, side, side]."""
+    mean, std = torch.tensor(images.image_mean), torch.tensor(images.image_std)
+    return ((pixels / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+
+def encoded(batch: Sequence[Lesson], tokenizer: Any, image_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Ids, attention mask and labels, padded on the left: images' tokens, padding, the text from ``</s>`` on."""
+    rows = []
+    for lesson in batch:
+        ids, labels = [tokenizer.bos_token_id], [IGNORED]
+        for part in lesson:
+            tokens = tokenizer(part.text, add_special_tokens=False)["input_ids"]
+            ids += tokens
+            labels += tokens if part.learned else [IGNORED] * len(tokens)
+        rows.append((ids, labels))
+    longest = max(len(ids) for ids, _ in rows)
+    image = tokenizer.convert_tokens_to_ids("<image>")
+    pads = [longest - len(ids) for ids, _ in rows]
+    table = [
+        [image] * image_tokens + [tokenizer.pad_token_id] * pad + ids for pad, (ids, _) in zip(pads, rows, strict=True)
+    ]
+    mask = [[1] * image_tokens + [0] * pad + [1] * (longest - pad) for pad in pads]
+    learned = [[IGNORED] * (image_tokens + pad) + labels for pad, (_, labels) in zip(pads, rows, strict=True)]
+    return torch.tensor(table), torch.tensor(mask), torch.tensor(learned)
+
+
+def loss_of(model: Any, pixels: Tensor, batch: Sequence[Sequence[Lesson]], tokenizer: Any) -> Tensor:
+    """Each picture is looked at once, whatever is said of it; the short is not padded to the length of the long."""
+    seen = model.get_image_features(pixels)
+    losses = [_said(model, seen, lesson, tokenizer) for lesson in zip(*batch, strict=True)]
+    return torch.stack(losses).mean()
+
+
+def _said(model: Any, seen: Tensor, batch: Sequence[Lesson], tokenizer: Any) -> Tensor:
+    ids, mask, labels = encoded(batch, tokenizer, seen.shape[1])
+    words = model.get_input_embeddings()(ids)
+    embedded = torch.cat([seen, words[:, seen.shape[1] :]], 1)
+    logits = model.language_model(inputs_embeds=embedded, attention_mask=mask).logits
+    return torch.nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED
+    )
+
+
+def new_model(settings: Blip2Config) -> Any:
+    """What starts at nearly nothing in the original stays there in a training this short: positions and queries."""
+    model = Blip2ForConditionalGeneration(settings)
+    with torch.no_grad():
+        model.query_tokens.normal_(std=0.5)
+        model.vision_model.embeddings.position_embedding.normal_(std=0.3)
+    return model
+
+
+def orders(count: int, batch: int, random: Random) -> Iterator[list[int]]:
+    while True:
+        order = random.sample(range(count), count)
+        yield from (order[start : start + batch] for start in range(0, count - batch + 1, batch))
+
+
+def train(out: Path, *, count: int, steps: int, batch: int, rate: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    random, started = Random(seed), time.monotonic()
+    pixels, truths = pictures(count)
+    both = processor([lesson for truth in truths[:3000] for lesson in lessons(truth, random)])
+    tokenizer = both.tokenizer
+    model = new_model(config(tokenizer))
+    print(
+        f"{sum(each.numel() for each in model.parameters()):,} weights, {len(tokenizer)} tokens, {count} pictures",
+        flush=True,
+    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
+    mean = 0.0
+    for step, chosen in zip(range(1, steps + 1), orders(count, batch, random), strict=False):
+        said = [lessons(truths[each], random) for each in chosen]
+        loss = loss_of(model, normalised(pixels[chosen], both.image_processor), said, tokenizer)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        mean = loss.item() if step == 1 else 0.98 * mean + 0.02 * loss.item()
+        if step % 50 == 0:
+            print(f"{time.monotonic() - started:6.0f} s  step {step}  loss {mean:.4f}", flush=True)
+        if step % 500 == 0 or step == steps:
+            save(model, both, out)
+
+
+def save(model: Any, both: Blip2Processor, out: Path) -> None:
+    model.generation_config.eos_token_id = model.config.text_config.eos_token_id
+    model.save_pretrained(out)
+    both.save_pretrained(out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=TOY_BLIP2)
+    parser.add_argument("--pictures", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=4_500)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2, help="on a busy machine, one thread is faster than two")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    train(asked.out, count=asked.pictures, steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed)
+
+
+if __name__ == "__main__":
+    main()
