@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -95,39 +96,62 @@ def new_model(settings: Blip2Config) -> Any:
     return model
 
 
-def orders(count: int, batch: int, random: Random) -> Iterator[list[int]]:
-    while True:
-        order = random.sample(range(count), count)
-        yield from (order[start : start + batch] for start in range(0, count - batch + 1, batch))
+@dataclass(frozen=True)
+class Course:
+    """How it is taught. ``state`` is a file from which a training that was cut off goes on."""
+
+    pictures: int
+    steps: int
+    batch: int
+    rate: float
+    seed: int
+    state: Path | None = None
 
 
-def train(out: Path, *, count: int, steps: int, batch: int, rate: float, seed: int) -> None:
-    torch.manual_seed(seed)
-    random, started = Random(seed), time.monotonic()
-    pixels, truths = pictures(count)
-    both = processor([lesson for truth in truths[:3000] for lesson in lessons(truth, random)])
-    tokenizer = both.tokenizer
-    model = new_model(config(tokenizer))
-    print(
-        f"{sum(each.numel() for each in model.parameters()):,} weights, {len(tokenizer)} tokens, {count} pictures",
-        flush=True,
-    )
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
-    mean = 0.0
-    for step, chosen in zip(range(1, steps + 1), orders(count, batch, random), strict=False):
+def train(out: Path, course: Course) -> None:
+    torch.manual_seed(course.seed)
+    started = time.monotonic()
+    pixels, truths = pictures(course.pictures)
+    read = Random(course.seed)
+    both = processor([lesson for truth in truths[:3000] for lesson in lessons(truth, read)])
+    model = new_model(config(both.tokenizer))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=course.rate, betas=(0.9, 0.98), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, course.rate, total_steps=course.steps, pct_start=0.1)
+    kept = {"model": model, "optimiser": optimiser, "schedule": schedule}
+    first, mean = _taken_up(kept, course.state)
+    print(f"{sum(each.numel() for each in model.parameters()):,} weights, from step {first}", flush=True)
+    for step in range(first, course.steps):
+        random = Random(f"{course.seed} {step}")  # so that what a step does depends on no step before it
+        chosen = random.sample(range(course.pictures), course.batch)
         said = [lessons(truths[each], random) for each in chosen]
-        loss = loss_of(model, normalised(pixels[chosen], both.image_processor), said, tokenizer)
+        loss = loss_of(model, normalised(pixels[chosen], both.image_processor), said, both.tokenizer)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        mean = loss.item() if step == 1 else 0.98 * mean + 0.02 * loss.item()
-        if step % 50 == 0:
-            print(f"{time.monotonic() - started:6.0f} s  step {step}  loss {mean:.4f}", flush=True)
-        if step % 500 == 0 or step == steps:
-            save(model, both, out)
+        mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
+        if (step + 1) % 50 == 0:
+            print(f"{time.monotonic() - started:6.0f} s  step {step + 1}  loss {mean:.4f}", flush=True)
+        if (step + 1) % 100 == 0 and course.state:
+            _keep(kept, step + 1, mean, course.state)
+    save(model, both, out)
+
+
+def _taken_up(kept: Mapping[str, Any], state: Path | None) -> tuple[int, float]:
+    """The step to go on with, and the mean loss so far."""
+    if state is None or not state.exists():
+        return 0, 0.0
+    found = torch.load(state, weights_only=True)
+    for name, each in kept.items():
+        each.load_state_dict(found[name])
+    return found["step"], found["mean"]
+
+
+def _keep(kept: Mapping[str, Any], step: int, mean: float, state: Path) -> None:
+    whole = state.with_suffix(".new")
+    torch.save({**{name: each.state_dict() for name, each in kept.items()}, "step": step, "mean": mean}, whole)
+    whole.replace(state)
 
 
 def save(model: Any, both: Blip2Processor, out: Path) -> None:
@@ -144,10 +168,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--state", type=Path, help="kept here every hundred steps, and taken up from here if it is there"
+    )
     parser.add_argument("--threads", type=int, default=2, help="on a busy machine, one thread is faster than two")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    train(asked.out, count=asked.pictures, steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed)
+    train(asked.out, Course(asked.pictures, asked.steps, asked.batch, asked.rate, asked.seed, asked.state))
 
 
 if __name__ == "__main__":
