@@ -68,7 +68,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 .PHONY: lock
 lock: .venv/bin/uv ## Write requirements/*.txt anew, from pyproject.toml and requirements/*.in
 	@$(LOCK) --all-extras pyproject.toml requirements/dev.in -o requirements/dev.txt
-	@$(LOCK) --all-extras pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	@$(LOCK) $(addprefix --extra ,export caption parquet zstd local examples) pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	@$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	@$(LOCK) requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
 	@$(LOCK) requirements/peers.in -o requirements/peers.txt
