@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ class Target:
     """An alias, or an index, as searches and writes need to know it. Fields inside objects are named ``outer.inner``.
 
     ``write_index`` is None where the name is not an alias, or an alias of several indices without a write index.
+    ``types`` are those of all fields, such as are a field's other form (``title.keyword``) among them.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Target:
     vector_fields: tuple[str, ...]
     embeddings: tuple[Embedding, ...]
     search_pipeline: str | None
+    types: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_alias(self) -> bool:
@@ -72,7 +74,19 @@ def describe(cluster: Cluster, name: str) -> Target:
         vector_fields=vectors,
         embeddings=_embeddings(cluster, sorted(pipelines), vectors),
         search_pipeline=searches.pop() if len(searches) == 1 else None,
+        types=dict(_types(fields)),
     )
+
+
+def names(cluster: Cluster) -> tuple[str, ...]:
+    """What there is to search, aliases first, then indices without any; hidden ones and those of plugins left out.
+
+    Raises Unreachable and RequestFailed.
+    """
+    found = cluster.send(Request("GET", "/_alias", params={"expand_wildcards": "open"}))
+    shown = {index: body.get("aliases", {}) for index, body in found.items() if not index.startswith(".")}
+    aliases = {name for each in shown.values() for name, body in each.items() if not body.get("is_hidden")}
+    return (*sorted(aliases), *sorted(index for index, each in shown.items() if not each))
 
 
 def write_index(name: str, found: Mapping[str, Any]) -> str | None:
@@ -89,6 +103,13 @@ def fields_of(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
     for name, body in mapping.get("properties", {}).items():
         yield prefix + name, body
         yield from fields_of(body, f"{prefix}{name}.")
+
+
+def _types(fields: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for path, body in fields.items():
+        yield path, str(body.get("type", "object"))
+        for name, form in body.get("fields", {}).items():
+            yield f"{path}.{name}", str(form.get("type", ""))
 
 
 def _embeddings(cluster: Cluster, pipelines: list[str], vectors: tuple[str, ...]) -> tuple[Embedding, ...]:
