@@ -41,8 +41,8 @@ demo-clean: .venv/demo ## Take away what the demo made: the local cluster, its d
 	@rm -rf .demo
 
 .PHONY: test
-test: .venv/dev ## All tests, those on a real cluster among them
-	@$(BIN)/pytest -m "not soak"
+test: .venv/dev ## All tests, those on a real cluster among them and beside the others
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
 
 .PHONY: test-fast
 test-fast: .venv/dev ## The tests that need neither a cluster nor torch

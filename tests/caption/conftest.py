@@ -15,6 +15,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.export)
+            item.add_marker(pytest.mark.xdist_group("torch"))  # what it makes is made once
 
 
 @pytest.fixture(scope="session", autouse=True)

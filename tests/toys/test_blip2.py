@@ -11,7 +11,7 @@ from examples.drawn import draw
 from examples.toys import TOY_BLIP2
 from examples.toys.measure import LEAST, SEED, Describe, engine_of, measured, things_in
 
-pytestmark = pytest.mark.export
+pytestmark = [pytest.mark.export, pytest.mark.xdist_group("torch")]
 # What transformers writes for a model and its processor, and what the Hub's checkpoints have.
 FILES = {
     "config.json",

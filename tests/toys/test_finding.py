@@ -14,7 +14,7 @@ from examples.drawn import Picture, draw
 from examples.toys import TOY_BLIP2
 from examples.toys.measure import engine_of
 
-pytestmark = pytest.mark.export
+pytestmark = [pytest.mark.export, pytest.mark.xdist_group("torch")]
 DRAWN = Path(__file__).parents[2] / "examples" / "drawn"
 QUERIES: list[dict[str, str]] = yaml.safe_load((DRAWN / "queries.yaml").read_text())
 
