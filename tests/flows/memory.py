@@ -129,6 +129,8 @@ class MemoryCluster(Cluster):
                 return {"model_group_id": f"g{len(self.sent)}"}
             case "POST", ["_search"]:
                 return {"hits": {"hits": [{"_id": id, "_source": group} for id, group in self.groups.items()]}}
+            case "GET", [id]:
+                return self.groups[id]
             case "PUT", [id]:
                 self.groups[id] |= body
             case "DELETE", [id]:

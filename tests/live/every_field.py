@@ -220,7 +220,7 @@ KINDS = (
                                             "combination": {"parameters": {"weights": [0.25, 0.75]}}}}]),
     )),
     Kind("stored_script", (
-        Field("script.lang", "painless", "expression", needed=True),
+        Field("script.lang", "painless", "mustache", needed=True),
         Field("script.source", "1 + 1", "1 + 2", needed=True),
     )),
     Kind("component_template", (

@@ -313,7 +313,8 @@ class Hands:
         while True:
             live = self.looking((address, wanted))
             lacking = missing(wanted.asked, live.body) if live else ()
-            if live is not None and not lacking and "copies" not in live.body:
+            well = live is not None and not lacking and "copies" not in live.body
+            if live is not None and well and (patience.over or not self._stale(address, wanted, live)):
                 return live
             if patience.over:
                 break
@@ -322,6 +323,19 @@ class Hands:
         if live is None:
             raise NotReady(f"{address}: acknowledged by the server, and not there", hint="run osform apply again")
         raise ReadBackMismatch(_lacking(address, lacking, survey), hint="run osform plan; the ledger has it unfinished")
+
+    def _stale(self, address: Address, wanted: Wanted, live: Live) -> bool:
+        """Whether a search still shows how it was before, which tells in what is no longer there."""
+        kind = KINDS[address.kind]
+        request = ml.get_now(address.kind, live.ids) if kind.EVENTUAL else None
+        source = persist_if_there(self.cluster, request, self._patience(30)) if request else None
+        if source is None:
+            return False
+        hit = {"_id": live.ids[f"{address.kind}_id"], "_source": source}
+        asked = {address.name: wanted}
+        answers = [{"hits": {"hits": [hit]}}, *[None] * (len(kind.reads(asked)) - 1)]
+        now = kind.found(answers, asked)[address.name].body
+        return any(now.get(key) != live.body.get(key) for key in (now.keys() | live.body.keys()) - {"deployed"})
 
 
 def _tag(steps: Sequence[Step]) -> dict[str, str]:

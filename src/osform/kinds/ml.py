@@ -100,6 +100,12 @@ def get_model(model_id: str) -> Request:
     return Request("GET", f"{BASE}/models/{_quoted(model_id)}")
 
 
+def get_now(kind: str, ids: Mapping[str, str]) -> Request | None:
+    """Read one resource past the search, which sees a write a moment later; None where its id is not known."""
+    found = ids.get(f"{kind}_id")
+    return Request("GET", f"{BASE}/{kind}s/{_quoted(found)}") if found else None
+
+
 def put_model(model_id: str, fields: Mapping[str, Any]) -> Request:
     """Change fields of a model in place: description, rate_limiter, is_enabled, interface ..., not its bytes."""
     return Request("PUT", f"{BASE}/models/{_quoted(model_id)}", dict(fields))
