@@ -141,3 +141,23 @@ def test_a_secret_that_somebody_replaced_or_that_is_no_longer_asked_is_not_shown
     assert isinstance(deleted.changes[0], Delete)
     assert "mine" not in str(drifted.to_json())
     assert "Bearer one" not in str(deleted.to_json())
+
+
+def test_what_is_written_down_of_an_index_and_is_so_already_makes_none_anew() -> None:
+    field = {"type": "keyword"}
+    live = {"index": "i-v1", "alias": "i", "settings": {"index.number_of_shards": "1"}, "mappings": {}}
+    live["mappings"] = {"properties": {"a": field}}
+    entry = Entry(Address("index", "i"), "applied", {**live, "settings": {}}, live, {"index": "i-v1"})
+    asked = {"settings": {"number_of_shards": 1}, "mappings": {"properties": {"a": field}}}
+    (change,) = made({"index/i": asked}, [entry], {"index/i": live}).changes
+    assert (change.action, [str(each) for each in change.differences]) == (
+        "update", ["settings.index.number_of_shards: (absent) -> '1'"],
+    )  # fmt: skip
+
+
+def test_what_is_crossed_out_of_an_index_and_was_a_default_makes_none_anew() -> None:
+    shown = {"index": "i-v1", "alias": "i", "settings": {}, "mappings": {"properties": {"a": {"type": "keyword"}}}}
+    then = {**shown, "mappings": {"properties": {"a": {"type": "keyword", "store": False}}}}
+    entry = Entry(Address("index", "i"), "applied", then, shown, {"index": "i-v1"})
+    (change,) = made({"index/i": {"mappings": shown["mappings"]}}, [entry], {"index/i": shown}).changes
+    assert (change.action, change.notes) == ("update", ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,3 +101,13 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, Unknown) != isinstance(other, Unknown):
         return False
     return bool(one == other)
+
+
+def value_at(tree: Any, path: Path) -> Any:
+    """What stands at a path of a JSON tree, ABSENT where nothing does."""
+    for part in path:
+        there = part in tree if isinstance(tree, Mapping) else isinstance(tree, list) and part in range(len(tree))
+        if not there:
+            return ABSENT
+        tree = tree[part]
+    return tree

@@ -161,7 +161,7 @@ class Hands:
                 return kind.update(name, body, before, Last(old.asked, old.recorded) if old else Last())
             case Adopt():
                 assert before is not None, "what is taken over is live"
-                other = change.differences or missing(body, before.body)
+                other = change.differences or missing(body, before.whole)
                 return kind.update(name, body, before, Last()) if other else ()
             case Replace() if old is None and before is not None:
                 return kind.update(name, body, before, Last())  # a version that was there before
@@ -312,7 +312,7 @@ class Hands:
         attempt = 0
         while True:
             live = self.looking((address, wanted))
-            lacking = missing(wanted.asked, live.body) if live else ()
+            lacking = missing(wanted.asked, live.whole) if live else ()
             well = live is not None and not lacking and "copies" not in live.body
             if live is not None and well and (patience.over or not self._stale(address, wanted, live)):
                 return live

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist_if_there
 from osform.core.address import Address
 from osform.core.request import Request
-from osform.kinds import KINDS
+from osform.kinds import KINDS, meaning
 from osform.kinds.base import Live, Wanted
 
 
@@ -43,8 +43,17 @@ class Eyes:
             named = {address.name: want for address, want in wanted.items() if address.kind == kind}
             if named:
                 answers: list[Any] = [self.read(request, patience) for request in module.reads(named)]
-                live |= {Address(kind, name): found for name, found in module.found(answers, named).items()}
+                live |= {Address(kind, name): found for name, found in self._found(kind, answers, named, patience)}
         return self._covered(live, patience)
+
+    def _found(
+        self, kind: str, answers: Sequence[Any], wanted: Mapping[str, Wanted], patience: Patience
+    ) -> Iterable[tuple[str, Live]]:
+        found = dict(KINDS[kind].found(answers, wanted))
+        if kind == "index":
+            closer = [self.read(request, patience) for request in meaning.reads(wanted, found)]
+            found = meaning.understood(closer, wanted, found)
+        return found.items()
 
     def get(self, request: Request) -> Any | None:
         """The answer to one request that reads, None for what is not there."""

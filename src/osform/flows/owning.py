@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from osform.core.address import Address
@@ -13,6 +14,7 @@ from osform.core.resource import StackSpec
 from osform.core.state import Entry, State
 from osform.core.values import concealed, leaves, redacted, secrets_in
 from osform.kinds.base import Body, Live
+from osform.kinds.index import physical
 from osform.kinds.mappings import MARK
 from osform.kinds.settings import PIPELINES
 
@@ -114,7 +116,7 @@ def _called_there(entry: Entry) -> Iterator[str]:
 
 def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:
     """How what is live differs from what is asked: ``before`` is live, ``after`` asked."""
-    shown, there = concealed(asked), concealed(redacted(live.body, secrets_in(asked)))
+    shown, there = concealed(asked), concealed(redacted(live.whole, secrets_in(asked)))
     # Which model made the vectors of an index that somebody else made is said from now on; that is no difference.
     lacking = (d for d in missing(shown, there) if d.path[1:4] != MARK or d.after is not ABSENT)
     found = tuple(Difference(d.path, d.after, d.before) for d in lacking)
@@ -123,15 +125,23 @@ def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:
     return found
 
 
-def numbers(state: State) -> tuple[dict[str, int], dict[str, str]]:
-    """For each index of the ledger the number of its physical index, and the names of those that osform didn't give."""
+def numbers(state: State, asked: Iterable[Address] = ()) -> tuple[dict[str, int], dict[str, str]]:
+    """For each index of the ledger the number of its physical index, and the names of those that osform didn't give.
+
+    An index that is ``asked`` for and new gets the first number that no other has: that of a renamed one is still there
+    under its first name.
+    """
     versions: dict[str, int] = {}
     named: dict[str, str] = {}
     for address, entry in state.entries.items():
         if address.kind == "index":
-            versions[address.name] = number(address.name, entry.ids.get("index"))
+            versions[address.name] = number(address.name, entry.ids.get("index") or entry.asked.get("index"))
             if entry.ids.get("index"):
                 named[address.name] = entry.ids["index"]
+    held = {entry.ids.get("index") for entry in (*state.entries.values(), *(entry for _, entry in state.others))}
+    for address in asked:
+        if address.kind == "index" and address.name not in versions:
+            versions[address.name] = next(n for n in count(1) if physical(address.name, n) not in held)
     return versions, named
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from osform.core.address import Address
-from osform.core.diff import ABSENT, Difference, differences, missing
+from osform.core.diff import ABSENT, Difference, differences, missing, same, value_at
 from osform.core.plan import Adopt, Change, Create, Delete, Plan, Reason, Replace, Update
 from osform.core.resource import Resource, in_order
 from osform.core.state import Entry
@@ -121,7 +121,8 @@ def _change(survey: Survey, address: Address) -> Change | None:
     kind = KINDS[address.kind]
     # What somebody changed by hand can be put back, where the same change in the files could not be made.
     mended: frozenset[str] = getattr(kind, "MENDED", frozenset()) if reason == "drifted" else frozenset()
-    refusal = kind.refusal([each for each in found if not mended & set(map(str, each.path[:1]))], live)
+    open_ = [each for each in found if not mended & set(map(str, each.path[:1])) and not _so_already(each, live)]
+    refusal = kind.refusal(open_, live)
     if address in survey.moves or address in survey.renewed:
         return _anew(survey, address, found, refusal or "")
     if refusal and kind is index and resource.may_close and index.closable(found, live):
@@ -136,6 +137,13 @@ def _change(survey: Survey, address: Address) -> Change | None:
         notes=(refusal,) if refusal else (*_moved_note(moved), *notes, *_stray_notes(live), *kind.remarks(found)),
         moved_from=moved,
     )
+
+
+def _so_already(difference: Difference, live: Live) -> bool:
+    """Whether nothing has to be done for it: what is written down now is so, or what is left out was a default."""
+    if difference.after is ABSENT:
+        return value_at(live.body, difference.path) is ABSENT
+    return same(value_at(live.whole, difference.path), difference.after)
 
 
 def _anew(survey: Survey, address: Address, found: tuple[Difference, ...], why: str) -> Change:
@@ -283,7 +291,7 @@ def _carried_along(survey: Survey, address: Address, changes: list[Change]) -> C
 def _compared(entry: Entry, live: Live, asked: Body) -> tuple[Reason, tuple[Difference, ...], tuple[str, ...]]:
     kind = KINDS[entry.address.kind]
     if entry.status == "applying":
-        lacking = missing(concealed(asked), live.body)
+        lacking = missing(concealed(asked), live.whole)
         found = tuple(Difference(d.path, d.after, d.before) for d in lacking)
         return "changed", found, ("an earlier apply was cut off here and is taken up again",)
     changed = differences(entry.asked, concealed(asked))

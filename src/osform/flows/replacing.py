@@ -32,7 +32,7 @@ from osform.flows.looking import Eyes
 from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Move, Survey
 from osform.kinds import KINDS, mappings, pipelines
-from osform.kinds.base import Live, Wanted
+from osform.kinds.base import Body, Live, Wanted
 from osform.kinds.settings import PIPELINES
 from osform.kinds.vectors import made
 
@@ -108,8 +108,8 @@ class Replacing:
             except RequestFailed as error:
                 if error.type != "resource_already_exists_exception":
                     raise  # else an answer was lost; the look below tells whether it is as it should be
-        found = self._look()
-        lacking = missing({"mappings": mapping, "settings": asked["settings"]}, found.body if found else {})
+        found = self._look(mapping=mapping)
+        lacking = missing({"mappings": mapping, "settings": asked["settings"]}, found.whole if found else {})
         passing = [each for each in lacking if dotted(each.path) not in _DURING_THE_COPY]
         if passing:
             lines = "; ".join(f"{dotted(each.path)}: asked {each.before!r}" for each in passing)
@@ -236,10 +236,10 @@ class Replacing:
             if entry and there and address in self.survey.spec.resources:
                 yield replace(entry, address=copy, ids={}, status="applied", role="past", of=address)
 
-    def _look(self, index: str | None = None) -> Live | None:
+    def _look(self, index: str | None = None, mapping: Body | None = None) -> Live | None:
         index = index or self.move.target
         address = replace(self.address, name=index)
-        wanted = Wanted({"index": index}, ids={"index": index})
+        wanted = Wanted({"index": index, "mappings": mapping or {}}, ids={"index": index})
         return Eyes(self.cluster, clock=self.clock, sleep=self.sleep).look({address: wanted}).get(address)
 
     def _patience(self) -> Patience:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from osform.core.address import Address
+from osform.core.comparing import merged
 from osform.core.diff import Difference
 from osform.core.document import Path
 from osform.core.loading import LoadNote
@@ -76,6 +77,7 @@ class Live:
     ``documents`` counts those of an index that a search sees, ``nodes`` are the ids of those that serve a model.
     ``strays`` are ids of what was made besides, by a request that was given up, sent again, and carried out after all.
     ``load`` is the note of a load of an index that is under way: ``body`` is as it will be once that is over.
+    ``meant`` is what was asked and is so, although the server shows it otherwise or not at all.
     """
 
     body: Body
@@ -84,6 +86,12 @@ class Live:
     nodes: frozenset[str] = frozenset()
     strays: tuple[str, ...] = ()
     load: LoadNote | None = None
+    meant: Body = field(default_factory=dict)
+
+    @property
+    def whole(self) -> Body:
+        """The body, and what it means beyond what it shows."""
+        return merged(self.body, self.meant) if self.meant else self.body
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def refusals(difference: Difference, live: Mapping[str, Any], gone: frozenset[Pa
         return _other_vectors(difference, live)
     if path[:1] != ("properties",):
         return [] if not path or path[0] in _TOP_DEFAULTS else [f"{dotted(path)} of a mapping is fixed"]
-    here = _field_path(path)
+    here = field_at(path)
     if _in_new_field(path, live) or set(path[len(here) :]) & _CHANGEABLE or difference.after in ({}, []):
         return []
     if difference.after is ABSENT:
@@ -173,7 +173,7 @@ def _other_vectors(difference: Difference, live: Mapping[str, Any]) -> list[str]
 def gone_fields(changed: Sequence[Difference]) -> frozenset[Path]:
     """Of the differences of an index, the fields whose very type is no longer asked: paths below the mapping."""
     return frozenset(
-        _field_path(each.path[1:])
+        field_at(each.path[1:])
         for each in changed
         if each.after is ABSENT and each.path[:2] == ("mappings", "properties") and each.path[-1] == "type"
     )
@@ -191,7 +191,7 @@ def _in_new_field(path: Path, live: Mapping[str, Any]) -> bool:
     return False
 
 
-def _field_path(path: Path) -> Path:
+def field_at(path: Path) -> Path:
     """The part of a path below the mapping that leads to a field: ("properties", "title", "fields", "keyword")."""
     length = 0
     while length + 1 < len(path) and path[length] in ("properties", "fields"):
@@ -208,4 +208,4 @@ def _typed(path: Path, live: Mapping[str, Any]) -> bool:
 
 def field(path: Path) -> str:
     """The name of the field, as in queries, at or around ``path`` below the mapping."""
-    return ".".join(map(str, _field_path(path)[1::2]))
+    return ".".join(map(str, field_at(path)[1::2]))
