@@ -161,3 +161,13 @@ def test_the_ids_beside_a_resource_are_those_of_all_others_of_its_kind() -> None
     theirs = Entry(Address.parse("model/b"), "applied", {}, {}, {"model_id": "theirs"})
     state = State(entries=made, others=(("other", theirs),))
     assert ids_beside(state, Address.parse("model/a")) == {"model/a@1f2e3d4c", "theirs"}
+
+
+def test_a_new_index_under_the_old_name_of_a_renamed_one_gets_a_number_of_its_own() -> None:
+    cluster, index = MemoryCluster(), {"mappings": {"properties": {"a": {"type": "long"}}}}
+    stack({"index/a": index}).apply(cluster).check()
+    stack({"index/b": index}, [("index/a", "index/b")]).apply(cluster).check()
+    both = stack({"index/a": index, "index/b": index})
+    both.apply(cluster).check()
+    assert {name: list(each["aliases"]) for name, each in cluster.indices.items()} == {"a-v1": ["b"], "a-v2": ["a"]}
+    assert both.plan(cluster).empty

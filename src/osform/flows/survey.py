@@ -66,7 +66,7 @@ class Survey:
         """Look up everything that the stack asks for or the ledger remembers. ``now`` is in seconds since 1970."""
         state, moved = owning.renamed(spec, state)
         survey = cls(spec, state, environ, needs=needs_of(spec), adoption=adoption or Adoption(), moved=moved)
-        survey.context = context_of(spec, *owning.numbers(state))
+        survey.context = context_of(spec, *owning.numbers(state, spec.resources))
         eyes = eyes.remembering()
         survey.live = {address: index.as_left(live, now()) for address, live in eyes.look(survey._wanted()).items()}
         survey._number_indices()
@@ -118,7 +118,7 @@ class Survey:
 
     def _number_indices(self) -> None:
         # What is taken over keeps its physical index; one that somebody deleted is made anew under osform's own name.
-        versions, named = owning.numbers(self.state)
+        versions, named = owning.numbers(self.state, self.spec.resources)
         for address in [each for each in {**self.spec.resources, **self.state.entries} if each.kind == "index"]:
             live = self.live.get(address)
             if live is None:
