@@ -6,7 +6,9 @@ pool, so that the next stack of a sequence adds, edits and removes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,6 +16,25 @@ from hypothesis import strategies as st
 from tests.live.every_kind import CONNECTOR, TRUST
 
 Drawn = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stack, and what was renamed since the one before: old address to new."""
+
+    drawn: Drawn
+    moved: Mapping[str, str] = field(default_factory=dict)
+
+
+EMBEDDING = "NAME-embed"
+"""The pipeline that makes vectors, where the stack has one."""
+VECTOR = {
+    "type": "knn_vector",
+    "dimension": "${model/NAME-tiny.dimension}",
+    "method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"},
+}
+# Kinds whose object on the server stays where the file is renamed.
+RENAMED = ("index", "model", "model_group", "connector", "cluster_settings", "ingest_pipeline", "search_pipeline")
 POOL = ("a", "b")
 # What YAML, JSON or a server reads as something else where it isn't quoted.
 TRICKY = (
@@ -84,8 +105,9 @@ def stacks(draw: st.DrawFn) -> Drawn:
 
     drawn |= _settings(draw)
     drawn |= _models(draw)
+    drawn |= _packaged(draw)
     some("stored_script", st.builds(_script, st.sampled_from(("doc.f", "params.n + 1", "1 < 2 ? 'a' : \"b\""))))
-    ingest = some("ingest_pipeline", _ingest())
+    ingest = some("ingest_pipeline", _ingest()) + [EMBEDDING] * (f"ingest_pipeline/{EMBEDDING}" in drawn)
     search = some("search_pipeline", _search())
     parts = some("component_template", _part())
     for number, name in enumerate(some("index_template", _template(parts))):
@@ -118,6 +140,22 @@ def _models(draw: st.DrawFn) -> Drawn:
         model = {"connector": "${connector/NAME.connector_id}", "group": f"${{{groups[0]}.model_group_id}}"}
         drawn["model/NAME"] = model | draw(maybe(description=PLAIN))
     return drawn
+
+
+def _packaged(draw: st.DrawFn) -> Drawn:
+    """A tiny model of real bytes, and the pipeline that makes vectors with it; more of a wait, so not often."""
+    if draw(st.integers(0, 3)) < 3:
+        return {}
+    embed = {"text_embedding": {"model_id": "${model/NAME-tiny.model_id}", "field_map": {"f": "vector"}}}
+    model = {"model": "tiny", "format": "onnx", "group": "${model_group/NAME-tiny.model_group_id}"}
+    return {
+        "cluster_settings/NAME-local": {
+            "persistent": {"plugins.ml_commons.allow_registering_model_via_local_file": True}
+        },
+        "model_group/NAME-tiny": {},
+        "model/NAME-tiny": model | draw(maybe(description=PLAIN, is_enabled=st.booleans())),
+        f"ingest_pipeline/{EMBEDDING}": {"processors": [embed, *draw(st.lists(PROCESSOR, max_size=1))]},
+    }
 
 
 def _script(source: str) -> Drawn:
@@ -171,6 +209,8 @@ def _index(ingest: list[str], search: list[str]) -> st.SearchStrategy[Any]:
         index = {**settings, "knn": True}
         if default:
             index["default_pipeline"] = f"${{ingest_pipeline/{default}.name}}"
+        if default == EMBEDDING:
+            properties = {**properties, "f": {"type": "text"}, "vector": VECTOR}
         if finder:
             index["search.default_pipeline"] = f"${{search_pipeline/{finder}.name}}"
         return {"settings": {"index": index}, "mappings": {"properties": properties, **meta}}
@@ -188,3 +228,24 @@ def _alias(indices: list[str]) -> st.SearchStrategy[Any]:
     names = st.lists(st.sampled_from(indices), unique=True, min_size=1)
     options = maybe(filter=st.builds(lambda value: {"term": {"f": value}}, TEXT | st.integers(0, 9)))
     return st.builds(whole, names, options)
+
+
+@st.composite
+def sequences(draw: st.DrawFn, length: int) -> list[Step]:
+    """Stacks one after the other: other ones, or the same with something renamed."""
+    steps = [Step(draw(stacks()))]
+    while len(steps) < length:
+        before = steps[-1].drawn
+        able = [each for each in before if each.partition("/")[0] in RENAMED and each != "cluster_settings/NAME-trust"]
+        if able and draw(st.integers(0, 2)) == 0:
+            steps.append(_renamed(before, draw(st.sampled_from(able))))
+        else:
+            steps.append(Step(draw(stacks())))
+    return steps
+
+
+def _renamed(drawn: Drawn, old: str) -> Step:
+    new = old.removesuffix("-renamed") if old.endswith("-renamed") else f"{old}-renamed"
+    text = json.dumps(drawn).replace(f"${{{old}.", f"${{{new}.")
+    after = {new if address == old else address: body for address, body in json.loads(text).items()}
+    return Step(after, {old: new})
