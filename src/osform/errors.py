@@ -17,6 +17,7 @@
     │   └── VectorsAstray       vectors in an index are missing, or were made by another model
     ├── NotAccepted             an index answers its checks worse than asked; carries the numbers
     ├── PlanRefused             the plan can't or mustn't be carried out
+    │   └── PolicyRefused       a policy of the stack forbids it; carries the policies' names
     ├── ApplyFailed             some changes were not made; says which
     ├── LocalClusterError       the OpenSearch on this machine
     ├── ExportError             a model could not be made, or disagrees with its source
@@ -163,6 +164,14 @@ class NotAccepted(OsformError):
 
 class PlanRefused(OsformError):
     """The plan can't be carried out as it is, or mustn't be without saying so."""
+
+
+class PolicyRefused(PlanRefused):
+    """Policies forbid what is asked, or forbid it now. ``policies`` are their names."""
+
+    def __init__(self, message: str, *, hint: str | None = None, policies: Iterable[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.policies = tuple(dict.fromkeys(policies))
 
 
 class ApplyFailed(OsformError):

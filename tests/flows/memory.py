@@ -80,7 +80,9 @@ class MemoryCluster(Cluster):
             case "PUT", []:
                 return {}
             case "POST", ["_search"]:
-                return {"hits": {"hits": [{"_source": source} for source in self.documents.values()]}}
+                return {"hits": {"hits": [{"_source": source} for source in self.found(body["query"])]}}
+            case "POST", ["_delete_by_query"]:
+                return {"deleted": 0}
             case "PUT", ["_doc", identifier]:
                 self.documents[identifier] = body
             case "POST", ["_bulk"]:
@@ -94,6 +96,13 @@ class MemoryCluster(Cluster):
             case _:
                 raise RequestFailed(str(request), 404, "not_found", "not found")
         return {}
+
+    def found(self, query: Json) -> Iterator[Json]:
+        """What a search of the ledger finds, the newest first: terms and prefixes, as osform asks for them."""
+        wanted = query["bool"]["filter"] if "bool" in query else [query]
+        for source in reversed(self.documents.values()):
+            if all(_holds(source, each) for each in wanted):
+                yield source
 
     def bulk(self, lines: list[Json]) -> Iterator[Json]:
         rest = iter(lines)
@@ -174,6 +183,12 @@ class MemoryCluster(Cluster):
 
 def _without_nulls(settings: Json) -> Json:
     return {key: value for key, value in settings.items() if value is not None}
+
+
+def _holds(source: Json, query: Json) -> bool:
+    ((verb, ((field, value),)),) = ((verb, tuple(inner.items())) for verb, inner in query.items())
+    found = source.get(field)
+    return found in value if verb == "terms" else str(found).startswith(value) if verb == "prefix" else found == value
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -27,6 +27,8 @@ COMMANDS = {
     ),
     "import": ("osform.cli.upkeep:import_", "Write files for what is live, and take it over."),
     "status": ("osform.cli.upkeep:status", "What is there, since when, by whom, and whether it is well."),
+    "history": ("osform.cli.history:history", "Who changed what, when, and from which commit."),
+    "show": ("osform.cli.history:show", "What one run changed."),
     "doctor": ("osform.cli.doctor:doctor", "Whether this cluster can do the work."),
     "schema": ("osform.cli.schema:schema", "JSON Schema of the files, for editors."),
     "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),

@@ -62,6 +62,7 @@ def given(variables: tuple[str, ...]) -> dict[str, Any]:
 def validate(provision: Path, environment: str | None, variables: tuple[str, ...], format: str) -> None:
     """Check everything that can be known about the files without a cluster."""
     stack = loaded(provision, environment, variables)
+    stack.check_policies()
     spec = stack.spec
     if format == "json":
         result = {
@@ -69,6 +70,7 @@ def validate(provision: Path, environment: str | None, variables: tuple[str, ...
             "environment": spec.environment,
             "resources": sorted(map(str, spec.resources)),
             "checks": sorted(spec.checks),
+            "policies": [policy.name for policy in spec.policies],
         }
         click.echo(json.dumps(result, indent=2))
     else:

@@ -12,6 +12,7 @@ from osform.core.address import Address
 from osform.core.checks import Checks
 from osform.core.document import Document, Path
 from osform.core.models import PackagedModel
+from osform.core.policies import Policy
 from osform.errors import Place, Problem
 
 
@@ -46,6 +47,7 @@ class StackSpec:
 
     ``unreadable`` are models whose files have mistakes, which have been reported. ``retention`` is how long a physical
     index that was replaced is kept, so that a rollback finds it. ``checks`` are what indices must find, by index.
+    ``history`` is how long the records of runs are kept.
     """
 
     name: str
@@ -59,6 +61,8 @@ class StackSpec:
     unreadable: frozenset[str] = frozenset()
     retention: timedelta = timedelta(days=7)
     checks: Mapping[str, Checks] = field(default_factory=dict)
+    history: timedelta = timedelta(days=90)
+    policies: tuple[Policy, ...] = ()
 
 
 def in_order(needs: Mapping[Address, Iterable[Address]]) -> tuple[Address, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from osform.core.models import FORMATS, PRECISIONS
 from osform.files.checks import ChecksFile
 from osform.files.models import ModelFile
+from osform.files.policies import PolicyFile
 from osform.files.stack import Options, StackFile
 from osform.kinds import KINDS, Kind, checks
 from osform.kinds.base import Context
@@ -117,6 +118,7 @@ _STACK = {
     "variables": "The stack's variables and their defaults; null has to be given a value elsewhere.",
     "moved": "Renamed resources: old address to new.",
     "bundles": "A folder or URL with finished model bundles.",
+    "history": "How long the records of runs are kept, for osform history: 30d, 365d.",
     "retention": "How long an index that was replaced is kept for a rollback: 30m, 12h, 7d.",
 }
 _MODEL = {
@@ -139,6 +141,13 @@ _CHECKS = {
     "worse_by": "How far a new index may lie behind the one that it replaces.",
     "queries": "The questions, and the documents that answer them.",
 }
+_POLICY = {
+    "description": "Words for who is refused: why, and whom to ask.",
+    "environments": "Names of environments, with * in them; all of them by default.",
+    "resources": "Addresses with * in them: index/*.",
+    "require": "By path in the body: what each of these resources must have.",
+    "refuse": "Which changes a plan may not have.",
+}
 _QUERY = {
     "query": "The question.",
     "expect": "Ids of documents that must be among the first hits.",
@@ -159,7 +168,7 @@ _LIMITS = {
 
 def names() -> tuple[str, ...]:
     """The schemas that there are: of the files beside resources, then of every kind."""
-    return ("stack", "environment", "checks", "packaged_model", *KINDS)
+    return ("stack", "environment", "checks", "policy", "packaged_model", *KINDS)
 
 
 def schema(name: str) -> Schema:
@@ -171,6 +180,9 @@ def schema(name: str) -> Schema:
             return _environment()
         case "checks":
             return _checks()
+        case "policy":
+            body = _described(PolicyFile.model_json_schema(), _POLICY)
+            return _headed(body, "provision/policies/NAME.yaml", "A rule over what is asked and what a plan may do.")
         case "packaged_model":
             return _headed(_described(ModelFile.model_json_schema(), _MODEL), "models/NAME/model.yaml", "A model.")
         case _:

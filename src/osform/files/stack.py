@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from osform.core.address import Address
 from osform.core.checks import Checks
 from osform.core.document import Document
+from osform.core.policies import Policy
 from osform.core.refs import VarRef, escaped, parse
 from osform.core.resource import Resource, StackSpec
 from osform.errors import Place, Problem, SpecError
@@ -22,6 +23,7 @@ from osform.files import yaml
 from osform.files.checks import read_checks
 from osform.files.git import head
 from osform.files.models import load_models
+from osform.files.policies import read_policies
 from osform.files.referring import Known, mistakes
 from osform.files.schema import problems_of
 from osform.files.templates import Templates
@@ -30,7 +32,7 @@ from osform.kinds import KINDS
 from osform.kinds.checks import a, nearest, otherwise
 
 _OURS = frozenset({"template", "values", "protect", "may_close"})
-_OTHER_FOLDERS = frozenset({"environments", "checks"})
+_OTHER_FOLDERS = frozenset({"environments", "checks", "policies"})
 # What a reference can name: a file's name that is none could never be referred to.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -67,6 +69,7 @@ class StackFile(_Strict):
     moved: dict[str, str] = {}
     bundles: str | None = None
     retention: _Span = "7d"
+    history: _Span = "90d"
 
 
 class Options(_Strict):
@@ -185,6 +188,13 @@ class _Reader:
         folder = self.provision / "checks"
         files = [path for _, path in self._files_of(folder)] if folder.is_dir() else []
         found, problems = read_checks(files, self._known)
+        self.problems += problems
+        return found
+
+    def policies(self) -> tuple[Policy, ...]:
+        """The rules that every plan of the stack is held to."""
+        folder = self.provision / "policies"
+        found, problems = read_policies([path for _, path in self._files_of(folder)] if folder.is_dir() else [])
         self.problems += problems
         return found
 
@@ -330,10 +340,16 @@ def read_stack(
         stack.bundles,
         head(root, provision.name or ".", "templates", "models"),
         frozenset({each.name for each in _folders(root / "models")} - models.by_name.keys()),
-        timedelta(**{_UNITS[stack.retention[-1]]: int(stack.retention[:-1])}),
+        _span(stack.retention),
         checks,
+        _span(stack.history),
+        reader.policies(),
     )
     return spec, tuple(reader.problems)
+
+
+def _span(text: str) -> timedelta:
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from osform.core.values import Secret, scrubbed, secrets_in
 from osform.errors import ApplyFailed, LockLost, OsformError, PlanRefused, RequestFailed
 from osform.flows.carrying_out import Hands
 from osform.flows.looking import Eyes
+from osform.flows.recording import Recorder
 from osform.flows.survey import Survey
 from osform.flows.together import Together
 from osform.kinds import mappings
@@ -85,7 +86,7 @@ class Outcome:
 class Applier:
     """Carries out plans on one cluster. ``bundle`` finds a model's zip by model name and hash.
 
-    ``workers`` is how many changes are made at a time.
+    ``workers`` is how many changes are made at a time. ``recorder`` keeps the history.
     """
 
     cluster: Cluster
@@ -96,6 +97,7 @@ class Applier:
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
     workers: int = 8
+    recorder: Recorder | None = None
 
     def apply(self, plan: Plan, survey: Survey, *, force: bool = False, whole: bool = False) -> Outcome:
         """Carry out a plan that was made from this survey; with ``whole``, deleting most of it is what was asked.
@@ -119,10 +121,19 @@ class Applier:
             self.sleep,
         )
         started = self.clock()
-        report(Begun("applying", len(plan.changes), "changes"))
-        _Run(plan, survey, hands, outcome, secrets, self.workers).run()
-        report(Ended("applying"))
+        if self.recorder:
+            self.recorder.begin(plan)
+        try:
+            report(Begun("applying", len(plan.changes), "changes"))
+            _Run(plan, survey, hands, outcome, secrets, self.workers).run()
+            report(Ended("applying"))
+        except BaseException:
+            if self.recorder:
+                self.recorder.end(None)
+            raise
         outcome.seconds = self.clock() - started
+        if self.recorder:
+            self.recorder.end(outcome)
         return outcome
 
     def _write(self, items: Sequence[Entry | Address]) -> Sequence[None]:

@@ -66,6 +66,11 @@ def unlock(cluster: Cluster, *, force: bool = False) -> Holding | None:
     )
 
 
+def who() -> str:
+    """Whoever runs this, and where: ``ada@laptop``."""
+    return f"{user()}@{socket.gethostname()}"
+
+
 def user() -> str:
     """The name of whoever runs this."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from osform.cluster.ledger import Ledger
 from osform.cluster.retry import ping
 from osform.core.address import Address
 from osform.core.events import Report, silent
+from osform.core.history import Run
 from osform.core.plan import Adopt, Plan
 from osform.core.resource import StackSpec
 from osform.core.state import Entry
@@ -27,14 +27,26 @@ from osform.flows.checking import check, render
 from osform.flows.drifting import Drift, ask_models, drifts, stale
 from osform.flows.estimating import estimated
 from osform.flows.exporting import obtain_bundle
-from osform.flows.locking import DEFAULT, LockOptions, locked, user
+from osform.flows.locking import DEFAULT, LockOptions, locked, who
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
 from osform.flows.plan_files import PlanFile, moved, recall
 from osform.flows.planning import make_plan
+from osform.flows.policing import Judgement, broken, judge
+from osform.flows.recording import Recorder, new_id
 from osform.flows.rolling_back import Rollback, RolledBack, Writes
 from osform.flows.status import Row, rows
 from osform.flows.survey import Survey
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, what it was made from, what still uses what it deletes, and what policies say of it."""
+
+    survey: Survey
+    plan: Plan
+    used: tuple[removing.Use, ...]
+    judgement: Judgement
 
 
 @dataclass(frozen=True)
@@ -67,13 +79,18 @@ class Stack:
         """The bodies as they would be sent to a cluster that has none of them; Unknown and Secret leaves stay."""
         return render(self.spec, self.environ)
 
+    def check_policies(self) -> None:
+        """Raise PolicyRefused for what policies find in the files; what a plan does is judged by ``plan``."""
+        found = tuple(broken(self.spec, self.render())) if self.spec.policies else ()
+        Judgement(found, ()).noted(Plan(self.spec.name, self.spec.environment, ()))
+
     def plan(self, cluster: Cluster, *, adoption: Adoption | None = None) -> Plan:
         """What apply would do. Reads the cluster, and changes nothing.
 
         ``adoption`` says which foreign resources may be taken over. Raises PlanRefused for other foreign ones and what
         can't be done in place, Unreachable and RequestFailed.
         """
-        return self._planned(cluster, adoption)[1]
+        return self._planned(cluster, adoption).plan
 
     def apply(
         self,
@@ -85,13 +102,14 @@ class Stack:
         force: bool = False,
         lock: LockOptions = DEFAULT,
         adoption: Adoption | None = None,
+        command: str = "apply",
         report: Report = silent,
     ) -> Outcome:
         """Plan, then carry out that very plan, under the cluster's lock.
 
         ``expect`` is the checksum of the plan that was reviewed: another one is refused, and where ``reviewed`` is that
         plan, or this machine remembers it, the refusal says what moved. ``review`` is given the plan once the lock is
-        held and before anything is changed. ``force`` releases the brake on deletions.
+        held and before anything is changed. ``force`` releases the brake on deletions. ``command`` is for the history.
 
         Raises what ``plan`` raises, LockHeld where somebody else is at work, NotReady without a node for models; what
         fails on the way is in the outcome, whose ``check`` raises it.
@@ -99,15 +117,19 @@ class Stack:
         if expect is None and review is None and self.plan(cluster, adoption=adoption).empty:
             return Outcome(self.spec.name)  # nothing to do: neither a lock nor a ledger is needed
         with locked(self._ledger(cluster), lock, report) as ledger:
-            survey, plan, used = self._planned(ledger.cluster, adoption)
+            planned = self._planned(ledger.cluster, adoption)
+            plan = planned.plan
             if expect is not None and plan.checksum != expect:
                 reviewed = reviewed or recall(bundles.cache_folder(self.environ), expect)
                 command = "osform plan" if self.spec.resources else "osform destroy"
                 raise moved(plan, expect, reviewed, command=command)
             if review is not None:
                 review(plan)
-            removing.refuse(used)
-            return self._applier(ledger, report).apply(plan, survey, force=force, whole=not self.spec.resources)
+            removing.refuse(planned.used)
+            planned.judgement.check()
+            whole = not self.spec.resources
+            applier = self._applier(ledger, report, "destroy" if whole else command)
+            return applier.apply(plan, planned.survey, force=force, whole=whole)
 
     def take_over(
         self, cluster: Cluster, adoption: Adoption, *, lock: LockOptions = DEFAULT, report: Report = silent
@@ -117,15 +139,27 @@ class Stack:
         Returns what was done, and the plan of all adoptions, those with differences too. Raises what ``apply`` raises.
         """
         with locked(self._ledger(cluster), lock, report) as ledger:
-            survey, plan, _ = self._planned(ledger.cluster, adoption)
+            planned = self._planned(ledger.cluster, adoption)
+            survey, plan = planned.survey, planned.plan
             taken = tuple(c for c in plan.changes if isinstance(c, Adopt) and c.address in adoption.addresses)
             exact = replace(plan, changes=tuple(change for change in taken if not change.differences))
-            return self._applier(ledger, report).apply(exact, survey), replace(plan, changes=taken)
+            return self._applier(ledger, report, "import").apply(exact, survey), replace(plan, changes=taken)
 
-    def _applier(self, ledger: Ledger, report: Report) -> Applier:
+    def _applier(self, ledger: Ledger, report: Report, command: str) -> Applier:
         return Applier(
-            ledger.cluster, ledger, lambda model, sha256: self._bundle(model, sha256, report), self._stamp, report
+            ledger.cluster,
+            ledger,
+            lambda model, sha256: self._bundle(model, sha256, report),
+            self._stamp,
+            report,
+            recorder=self._recorder(ledger, report, command),
         )
+
+    def _recorder(self, ledger: Ledger, report: Report, command: str) -> Recorder:
+        now, spec = datetime.now(UTC), self.spec
+        started = now.isoformat(timespec="milliseconds")
+        run = Run(new_id(now), spec.name, spec.environment, command, who(), started, spec.commit)
+        return Recorder(ledger.cluster, run, spec.history, report)
 
     def abandon(self, cluster: Cluster, *, lock: LockOptions = DEFAULT, report: Report = silent) -> tuple[Address, ...]:
         """Take away what replacements of indices that did not finish have left; returns the half-filled indices.
@@ -151,7 +185,9 @@ class Stack:
         """
         with locked(self._ledger(cluster), lock, report) as ledger:
             state = ledger.read()
-            return Rollback(ledger.cluster, ledger, state, address, self.spec.retention, report).run(writes)
+            done = Rollback(ledger.cluster, ledger, state, address, self.spec.retention, report).run(writes)
+            self._recorder(ledger, report, "rollback").tell(address, done.before, done.now, done.seconds)
+            return done
 
     def emptied(self) -> Stack:
         """The stack without any resource: applying it takes away everything that this stack and environment made."""
@@ -171,12 +207,14 @@ class Stack:
         survey, wrong = self._survey(cluster)
         return rows(survey, drifts(survey, wrong), Eyes(cluster))
 
-    def _planned(self, cluster: Cluster, adoption: Adoption | None) -> tuple[Survey, Plan, tuple[removing.Use, ...]]:
+    def _planned(self, cluster: Cluster, adoption: Adoption | None) -> Planned:
         survey, _ = self._survey(cluster, adoption)
         survey.rebuild = self.rebuild
+        eyes = Eyes(cluster)
         plan = estimated(make_plan(survey), survey, cluster)
-        used = removing.uses(plan, survey, Eyes(cluster))
-        return survey, removing.noted(plan, used), used
+        used = removing.uses(plan, survey, eyes)
+        judgement = judge(plan, self.spec, survey.asked, lambda each: _documents(survey, each, eyes))
+        return Planned(survey, judgement.noted(removing.noted(plan, used)), used, judgement)
 
     def _survey(self, cluster: Cluster, adoption: Adoption | None = None) -> tuple[Survey, dict[Address, str]]:
         """One look at everything, and what was wrong with the answers of models."""
@@ -202,6 +240,10 @@ class Stack:
         )
 
     def _stamp(self, entry: Entry) -> Entry:
-        who = f"{user()}@{socket.gethostname()}"
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return replace(entry, applied_by=who, applied_at=now, commit=self.spec.commit)
+        return replace(entry, applied_by=who(), applied_at=now, commit=self.spec.commit)
+
+
+def _documents(survey: Survey, address: Address, eyes: Eyes) -> int:
+    live = survey.live.get(address)
+    return eyes.documents(live) if live else 0
