@@ -34,6 +34,7 @@ COMMANDS = {
     "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
     "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),
     "search": ("osform.cli.data:search", "Search an alias: lexical, semantic or hybrid."),
+    "ui": ("osform.cli.ui:ui", "A page to try searches on and look at the pictures found."),
     "evaluate": ("osform.cli.evaluate:evaluate", "Whether indices find what their checks expect."),
     "caption": ("osform.cli.caption:caption", "Describe pictures in words, for osform ingest."),
     "cluster": ("osform.cli.cluster:cluster", "A real OpenSearch on this machine, no Docker."),

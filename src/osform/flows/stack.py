@@ -204,8 +204,13 @@ class Stack:
 
     def status(self, cluster: Cluster) -> tuple[Row, ...]:
         """What is there and how it is; reads only. Raises Unreachable and RequestFailed."""
+        return self.overview(cluster)[0]
+
+    def overview(self, cluster: Cluster) -> tuple[tuple[Row, ...], tuple[Drift, ...]]:
+        """What ``status`` and ``drift`` say, from one look."""
         survey, wrong = self._survey(cluster)
-        return rows(survey, drifts(survey, wrong), Eyes(cluster))
+        found = drifts(survey, wrong)
+        return rows(survey, found, Eyes(cluster)), found
 
     def _planned(self, cluster: Cluster, adoption: Adoption | None) -> Planned:
         survey, _ = self._survey(cluster, adoption)
