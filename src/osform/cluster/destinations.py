@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster.client import Cluster
+from osform.cluster.client import Cluster, without_password
 from osform.cluster.retry import Patience, persist, persist_if_there
 from osform.cluster.targets import digested, embeddings_of, fields_of, write_index
 from osform.core.embeddings import Embedding
@@ -53,7 +53,7 @@ def destination(cluster: Cluster, alias: str, patience: Patience) -> Destination
     found = persist_if_there(cluster, Request("GET", path, params={"flat_settings": "true"}), patience)
     if found is None:
         raise NotReady(
-            f"there is no alias {alias!r} on {cluster.url}",
+            f"there is no alias {alias!r} on {without_password(cluster.url)}",
             hint="osform apply makes what the files ask for; is it the right cluster?",
         )
     if alias in found:

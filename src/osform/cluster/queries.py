@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.answers import model_is_away
-from osform.cluster.client import Cluster
+from osform.cluster.client import Cluster, without_password
 from osform.cluster.retry import Patience, persist
 from osform.cluster.targets import Target
 from osform.core.checks import Mode
@@ -162,12 +162,12 @@ def run(cluster: Cluster, request: Request, patience: Patience | None = None) ->
             ) from error
         if "unknown query [" in error.reason:
             raise NotReady(
-                f"{cluster.url} can't search by meaning: {error.reason}",
+                f"{without_password(cluster.url)} can't search by meaning: {error.reason}",
                 hint="the plugin neural-search is missing there; --mode lexical needs no plugin",
             ) from error
         if missing := re.search(r"Pipeline (\S+) is not defined", error.reason):
             raise NotReady(
-                f"there is no search pipeline {missing[1]!r} on {cluster.url}",
+                f"there is no search pipeline {missing[1]!r} on {without_password(cluster.url)}",
                 hint="osform apply makes what the files ask for",
             ) from error
         raise

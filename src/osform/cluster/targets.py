@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from osform.cluster.client import Cluster
+from osform.cluster.client import Cluster, without_password
 from osform.core.embeddings import DIGEST_SCRIPT, Embedding
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
@@ -56,7 +56,7 @@ def describe(cluster: Cluster, name: str) -> Target:
         if error.status != 404:
             raise
         raise NotReady(
-            f"there is no alias {name!r} on {cluster.url}",
+            f"there is no alias {name!r} on {without_password(cluster.url)}",
             hint="osform apply makes what the files ask for; is it the right cluster?",
         ) from error
     settings = {index: body.get("settings", {}) for index, body in found.items()}

@@ -5,6 +5,6 @@ is made in ``app``, which knows no sockets; whatever others wrote reaches a page
 """
 
 from osform.ui.app import App, Settings
-from osform.ui.server import Server
+from osform.ui.server import Limits, Server
 
-__all__ = ["App", "Server", "Settings"]
+__all__ = ["App", "Limits", "Server", "Settings"]

@@ -85,6 +85,15 @@ class App:
             reply = self._problem(
                 OsformError("this is a mistake in osform; the terminal that it runs in has more"), 500
             )
+        return self._guarded(reply)
+
+    def refused(self, reply: Reply) -> Reply:
+        """What the gate refused, as it is sent: a page where somebody chose too big a picture, else the sentence."""
+        if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and isinstance(reply.body, bytes):
+            return self._guarded(self._problem(InputError(reply.body.decode().strip()), reply.status))
+        return self._guarded(reply)
+
+    def _guarded(self, reply: Reply) -> Reply:
         return Reply(reply.status, reply.body, reply.type, {**self._always(reply.type), **reply.headers})
 
     def _answer(self, asked: Asked) -> Reply:

@@ -60,11 +60,12 @@ class Wish:
 
     def address(self, **other: Any) -> str:
         """The address of this search, with something of it otherwise."""
-        said: dict[str, Any] = {"in": self.index, "q": self.text, "field": self.field, "size": self.size, "f": self.filters,
-                "picture": self.picture} | other  # fmt: skip
-        pairs = [
-            (name, value) for name, value in said.items() if value and name != "f" and (name, value) != ("size", 10)
-        ]
+        said: dict[str, Any] = {
+            "in": self.index, "q": self.text, "field": self.field, "size": "" if self.size == 10 else self.size,
+            "picture": self.picture, "f": self.filters,
+        }  # fmt: skip
+        said |= other
+        pairs = [(name, value) for name, value in said.items() if value and name != "f"]
         return f"/?{urlencode([*pairs, *(('f', each) for each in said['f'])])}"
 
 

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
@@ -24,13 +25,24 @@ from osform.errors import InputError
 from osform.ui.app import App
 from osform.ui.values import Asked, Reply
 
-_CONNECTIONS = 64
-_IDLE_SECONDS = 20.0
-"""A request and its headers must be there within this time, counted from the end of the one before."""
-_BODY_SECONDS = 60.0
-_SEND_SECONDS = 60.0
-_LINGER_SECONDS, _LINGER_BYTES = 2.0, 4 * 2**20
-_MOST_QUERY = 8000
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one browser may take of the server; times are in seconds.
+
+    A request and its headers must be there within ``idle``, counted from the end of the one before. Of a body that was
+    refused so much is read on, so that the refusal is read as well.
+    """
+
+    connections: int = 64
+    idle: float = 20.0
+    body: float = 60.0
+    send: float = 60.0
+    linger: float = 2.0
+    linger_bytes: int = 4 * 2**20
+    query: int = 8000
 
 
 class Server(ThreadingHTTPServer):
@@ -38,11 +50,12 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 64
 
-    def __init__(self, app: App, address: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, app: App, address: str = "127.0.0.1", port: int = 0, *, limits: Limits = Limits()) -> None:
         """Raises InputError where the port can't be had."""
-        self.app = app
-        self._free = threading.BoundedSemaphore(_CONNECTIONS)
+        self.app, self.limits = app, limits
+        self._free = threading.BoundedSemaphore(limits.connections)
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             super().__init__((address, port), _Handler)
@@ -111,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(self._timed)
 
     def handle_one_request(self) -> None:
-        self._timed.deadline = time.monotonic() + _IDLE_SECONDS
+        self._timed.deadline = time.monotonic() + self.server.limits.idle
         super().handle_one_request()
 
     def do_GET(self) -> None:
@@ -132,10 +145,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self._refused():
             return
         parts = urlsplit(self.path)
-        if len(parts.query) > _MOST_QUERY:
+        if len(parts.query) > self.server.limits.query:
             self._send(Reply.plain(414, "that question is too long"))
             return
-        query = {name: tuple(values) for name, values in parse_qs(parts.query, max_num_fields=200).items()}
+        query = {
+            name: tuple(values)
+            for name, values in parse_qs(parts.query, keep_blank_values=True, max_num_fields=200).items()
+        }
         asked = Asked(self.command, unquote(parts.path), query, self._fields(), self._body())
         self._send(self.server.app.answer(asked))
 
@@ -152,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {name.lower(): value for name, value in self.headers.items()}
 
     def _body(self) -> bytes:
-        self._timed.deadline = time.monotonic() + _BODY_SECONDS
+        self._timed.deadline = time.monotonic() + self.server.limits.body
         length = int(self.headers.get("content-length", "0"))
         body = self.rfile.read(length)
         if len(body) < length:
@@ -160,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _send(self, reply: Reply) -> None:
-        self.connection.settimeout(_SEND_SECONDS)
+        self.connection.settimeout(self.server.limits.send)
         file = reply.body.open("rb") if isinstance(reply.body, Path) else io.BytesIO(reply.body)
         with file:
             length = file.seek(0, os.SEEK_END)
@@ -181,10 +197,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _linger(self) -> None:
         """Let the other side read the refusal: a connection closed on bytes that still come in would be reset."""
         self.connection.shutdown(socket.SHUT_WR)
-        self._timed.deadline = time.monotonic() + _LINGER_SECONDS
-        left = _LINGER_BYTES
+        self._timed.deadline = time.monotonic() + self.server.limits.linger
+        left = self.server.limits.linger_bytes
         try:
-            while left > 0 and (piece := self.rfile.read1(65536)):
+            while left > 0 and (piece := self.rfile.read1(_PIECE)):
                 left -= len(piece)
         except OSError:
             return
