@@ -5,3 +5,4 @@ from __future__ import annotations
 from pathlib import Path
 
 TOY_BLIP2 = Path(__file__).parent / "blip2"
+TOY_CLIP = Path(__file__).parent / "clip"

@@ -50,6 +50,8 @@ def make(encoder: Encoder, in_8_bits: Int8 | None = None) -> bytes:
         # Frozen Python conditions, as in torch_script; and the advice to use the newer exporter.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Of negative indices. CLIP's are the places of its ends of text.
+        warnings.filterwarnings("ignore", "Exporting aten::index operator", UserWarning)
         torch.onnx.export(
             SentenceEmbedding().eval(),
             _example(encoder, tuple(inputs.values())),

@@ -12,7 +12,7 @@ from typing import Any
 from osform.core.closeness import closeness
 from osform.core.events import Advanced, Begun, Ended, Note, Report
 from osform.core.models import Int8
-from osform.export import encoder, onnx_graph, projections, sources, torch_script
+from osform.export import clip, encoder, onnx_graph, projections, sources, torch_script
 from osform.export.agreement import cosine, recall
 from osform.export.encoder import Encoder
 from osform.export.jobs import Answer, Job
@@ -35,12 +35,12 @@ def carry_out(job: Job, report: Report) -> Answer:
         projections.fit(
             encoder.load(replace(job, projection=None)).model, job.projection, sources.digest(Path(job.source))
         )
-    reference = encoder.load(job)
+    reference = _load(job)
     model_config = job.model_config
     if job.make:
         report(Note(f"making {job.format} {job.precision}"))
         # Eager attention: the operator that replaces it is unknown to the libtorch of OpenSearch 2.x.
-        _write_bundle(job, encoder.load(job, attention="eager"))
+        _write_bundle(job, _load(job, attention="eager"))
     texts = (*job.texts, *_ends(job, reference), *job.corpus)
     expected = reference.encode(texts)
     if job.make:
@@ -64,6 +64,11 @@ def carry_out(job: Job, report: Report) -> Answer:
         vectors=tuple(_plain(job, reference, vector) for vector in expected[: len(job.texts)]),
         recall=recall(expected[-len(job.corpus) :], given[-len(job.corpus) :]) if job.corpus else None,
     )
+
+
+def _load(job: Job, *, attention: str | None = None) -> Encoder:
+    folder = clip.folder_of(Path(job.source))
+    return encoder.load(job, attention=attention) if folder is None else clip.load(job, folder, attention)
 
 
 def _ends(job: Job, model: Encoder) -> tuple[str, str]:
