@@ -18,9 +18,9 @@ from examples.drawn import Picture, draw
 from examples.drawn.scene import plural
 from examples.drawn.things import THINGS
 from examples.toys import TOY_BLIP2
-from osform.caption.decoding import Decoding, decode
 from osform.caption.engines import Loading, load, sight
 from osform.caption.prompts import Turn, as_chat, as_question
+from osform.images.decoding import Decoding, decode
 
 SEED = 7
 BATCH = 64

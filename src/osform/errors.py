@@ -21,7 +21,8 @@
     ├── ApplyFailed             some changes were not made; says which
     ├── LocalClusterError       the OpenSearch on this machine
     ├── ExportError             a model could not be made, or disagrees with its source
-    └── CaptionError            a model that describes pictures can't be loaded or used
+    └── PictureError            a model that looks at pictures can't be loaded or used
+        └── CaptionError        one that describes them
 
 The command line prints ``message`` and ``hint`` and exits with 1; anything else that escapes is a bug.
 """
@@ -186,5 +187,9 @@ class ExportError(OsformError):
     """A model can't be exported, or its export disagrees with its source."""
 
 
-class CaptionError(OsformError):
+class PictureError(OsformError):
+    """A model that looks at pictures can't be loaded or used."""
+
+
+class CaptionError(PictureError):
     """A model that describes pictures can't be loaded, or can't be trusted to see them."""

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from osform.caption.engines import Loading
-from osform.caption.fetching import Web
 from osform.caption.memory import bytes_a_picture
 from osform.caption.prompts import Turn, Uses
 from osform.core.events import Advanced, Event
 from osform.errors import InputError
 from osform.flows.captioning import Captioned, Manner, Model, describe
 from osform.flows.picture_inputs import Inputs, pictures
+from osform.images.fetching import Web
 from tests.caption import hard
 from tests.caption.drawn import folder_of, picture
 from tests.caption.server import Fate, serving

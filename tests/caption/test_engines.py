@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from osform.caption.blip2 import check_image_tokens
-from osform.caption.decoding import Decoding, decode
 from osform.caption.describing import Describer
 from osform.caption.engines import Engine, Loading, load, sight
 from osform.caption.prompts import Turn, Uses, as_question
 from osform.errors import CaptionError, InputError
+from osform.images.decoding import Decoding, decode
 from tests.caption import checkpoints, drawn
 
 PROMPTS = ("", "a photo of", as_question("What colour is it?"))

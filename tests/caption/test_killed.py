@@ -47,7 +47,7 @@ def test_killed_five_times_and_shuffled_the_lines_are_the_same(opt: Path, tmp_pa
 def test_sixty_hard_files_take_no_more_memory_than_a_plain_one(opt: Path, tmp_path: Path) -> None:
     """The decoder's process, which alone sees the files: a picture of 30,000 by 30,000 would be 2.7 GB."""
     hard.make(tmp_path / "hard")
-    code = "import sys; from pathlib import Path; from osform.caption.decoding import *; " \
+    code = "import sys; from pathlib import Path; from osform.images.decoding import *; " \
         "[read(str(path), Decoding(32)) for path in sorted(Path(sys.argv[1]).iterdir())]; " \
         "print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "hard"], capture_output=True, text=True, check=True)

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from osform.caption import checkpoints
 from osform.errors import CaptionError, InputError, MissingExtra
+from osform.images import checkpoints
 
 if TYPE_CHECKING:
     import numpy
 
 Precision = Literal["fp32", "bf16", "fp16"]
+REVISIONS = {
+    "Salesforce/blip2-opt-2.7b": "59a1ef6c1e5117b3f65523d1c6066825bcf315e3",
+    "Salesforce/blip2-flan-t5-xl": "0eb0d3b46c14c1f8c7680bca2693baafdb90bb28",
+    "Salesforce/blip-image-captioning-large": "353689b859fcf0523410b1806dace5fb46ecdf41",
+    "Salesforce/blip-image-captioning-base": "82a37760796d32b1411fe092ab5d4e227313294b",
+}
+"""Commits on the Hub that hold safetensors and fit transformers 4.57. Another model needs its revision named."""
+
 EPSILON = 1e-6
 """Of the layer norms of the vision transformers of BLIP and BLIP-2 (LAVIS, ``eva_vit.py``; BLIP, ``vit.py``).
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from osform.caption import checkpoints
 from osform.caption.engines import Loading
+from osform.images import checkpoints
 
 MOST = 256
 """More rows a batch gain next to nothing: the vision transformer is bound by arithmetic long before."""

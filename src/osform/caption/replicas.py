@@ -10,10 +10,10 @@ from multiprocessing import get_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from osform.caption.children import settle
 from osform.caption.describing import Described, Describer
 from osform.caption.engines import Loading, load
 from osform.caption.prompts import Uses
+from osform.images.children import settle
 
 if TYPE_CHECKING:
     import numpy

@@ -15,11 +15,11 @@ from osform.cli.options import Command, format_option
 from osform.errors import InputError
 
 if TYPE_CHECKING:
-    from osform.caption.fetching import Web
     from osform.caption.prompts import Uses
     from osform.flows.captioning import Captioned, Model
     from osform.flows.comparing_captions import Compared
     from osform.flows.picture_inputs import Inputs
+    from osform.images.fetching import Web
 
 SOME_FAILED = 3
 DEFAULT_MODEL = "Salesforce/blip2-opt-2.7b"
@@ -211,7 +211,7 @@ def _model(name: str, options: dict[str, Any]) -> Model:
 
 
 def _web(options: dict[str, Any]) -> Web:
-    from osform.caption.fetching import Web
+    from osform.images.fetching import Web
 
     return Web(options["connections"], timeout=options["timeout"], allow_private=options["allow_private"])
 

@@ -121,7 +121,11 @@ def _refuse(job: Job, folder: Path) -> None:
         raise ExportError(f"{folder} is CLIP, which makes vectors; model.yaml says {job.function_name}")
     if job.precision != "fp32":
         raise ExportError(f"{folder}: CLIP's text tower is exported in fp32 alone", hint="exports: {onnx: [fp32]}")
-    asked = {"pooling": job.pooling, "projection": job.projection, "normalize": None if job.normalize else job.normalize}
+    asked = {
+        "pooling": job.pooling,
+        "projection": job.projection,
+        "normalize": None if job.normalize else job.normalize,
+    }
     for key, value in asked.items():
         if value is not None:
             raise ExportError(

@@ -14,20 +14,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from osform.caption import checkpoints, manifest
-from osform.caption.decoding import Decoding
-from osform.caption.engines import Loading, Precision, devices, sight
-from osform.caption.fetching import Fetcher, Web
+from osform.caption import manifest
+from osform.caption.engines import REVISIONS, Loading, Precision, devices, sight
 from osform.caption.manifest import Manifest, Run
 from osform.caption.memory import batch_for
 from osform.caption.output import Descriptions, without_errors
-from osform.caption.pictures import Picture
 from osform.caption.prompts import Uses
-from osform.caption.reading import Reader, Ready
 from osform.caption.replicas import Answer, Replicas
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned, silent
 from osform.errors import InputError, MissingExtra
 from osform.flows.picture_inputs import Inputs, check_column, count, pictures
+from osform.images import checkpoints
+from osform.images.decoding import Decoding
+from osform.images.fetching import Fetcher, Web
+from osform.images.pictures import Picture
+from osform.images.reading import Reader, Ready
 
 SHOWN_FAILURES = 5
 _TASK = "describing pictures"
@@ -92,7 +93,7 @@ def describe(
     """
     check_column(inputs.names, inputs.column)
     total = count(inputs)
-    checkpoint = checkpoints.locate(model.name, model.revision)
+    checkpoint = checkpoints.locate(model.name, model.revision, REVISIONS)
     loadings = _loadings(checkpoint, model)
     decoding = _decoding(checkpoint, manner, inputs)
     made_with = _identity(checkpoint, loadings[0], uses, decoding, inputs)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from osform.caption.decoding import MOST_PIXELS, thumbnail
-from osform.caption.fetching import Web
-from osform.caption.pictures import Picture
 from osform.caption.prompts import Uses
 from osform.core.events import Report, silent
 from osform.flows.captioning import A_CAPTION, USUAL_MANNER, USUAL_WEB, Captioned, Manner, Model, describe
 from osform.flows.picture_inputs import Inputs, pictures
+from osform.images.decoding import MOST_PIXELS, thumbnail
+from osform.images.fetching import Web
+from osform.images.pictures import Picture
 
 THUMBNAIL = 320
 """The longest side of a picture on the page, in pixels."""

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from osform.caption.decoding import MOST_BYTES
 from osform.caption.output import printable
-from osform.caption.pictures import (
+from osform.errors import InputError
+from osform.files.records import LINE_LIMIT, Found
+from osform.files.streams import opened
+from osform.files.tables import ParquetRows, delimited
+from osform.images.decoding import MOST_BYTES
+from osform.images.pictures import (
     LISTS,
     Picture,
     begins_like_a_picture,
@@ -23,10 +27,6 @@ from osform.caption.pictures import (
     resolve,
     with_params,
 )
-from osform.errors import InputError
-from osform.files.records import LINE_LIMIT, Found
-from osform.files.streams import opened
-from osform.files.tables import ParquetRows, delimited
 
 COLUMNS = ("photo_image_url", "image_url", "picture_url", "image", "picture", "photo", "url", "path", "file")
 """Columns that are taken for the pictures where none is named; the first is that of Unsplash's ``photos.tsv``."""

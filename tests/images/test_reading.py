@@ -6,10 +6,10 @@ import multiprocessing
 from contextlib import closing
 from pathlib import Path
 
-from osform.caption.decoding import Decoding
-from osform.caption.fetching import Fetcher
-from osform.caption.pictures import Picture
-from osform.caption.reading import Reader
+from osform.images.decoding import Decoding
+from osform.images.fetching import Fetcher
+from osform.images.pictures import Picture
+from osform.images.reading import Reader
 from tests.caption.drawn import folder_of, png
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from osform.caption.fetching import Fetcher, Refused, Web, is_public
+from osform.images.fetching import Fetcher, Refused, Web, is_public
 from tests.caption.server import Fate, serving
 
 
@@ -53,7 +53,7 @@ def test_private_addresses_are_refused(url: str) -> None:
 
 
 def test_a_redirect_to_a_private_address_is_refused() -> None:
-    from osform.caption import fetching
+    from osform.images import fetching
 
     with serving({1: "private"}) as site:
         fetcher = Fetcher(Web(tries=1))

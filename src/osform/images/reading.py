@@ -11,10 +11,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
-from osform.caption.children import settle
-from osform.caption.decoding import Decoded, Decoding, decode, prepare, read
-from osform.caption.fetching import Fetcher, Refused
-from osform.caption.pictures import Picture
+from osform.images.children import settle
+from osform.images.decoding import Decoded, Decoding, decode, prepare, read
+from osform.images.fetching import Fetcher, Refused
+from osform.images.pictures import Picture
 
 _GROUP = 8
 

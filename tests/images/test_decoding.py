@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
-from osform.caption.decoding import Decoding, decode, in_rgb, read
+from osform.images.decoding import Decoding, decode, in_rgb, read
 from tests.caption import hard
 from tests.caption.drawn import picture
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from osform.errors import CaptionError, InputError, MissingExtra
-
-REVISIONS = {
-    "Salesforce/blip2-opt-2.7b": "59a1ef6c1e5117b3f65523d1c6066825bcf315e3",
-    "Salesforce/blip2-flan-t5-xl": "0eb0d3b46c14c1f8c7680bca2693baafdb90bb28",
-    "Salesforce/blip-image-captioning-large": "353689b859fcf0523410b1806dace5fb46ecdf41",
-    "Salesforce/blip-image-captioning-base": "82a37760796d32b1411fe092ab5d4e227313294b",
-}
-"""Commits on the Hub that hold safetensors and fit transformers 4.57. Another model needs its revision named."""
+from osform.errors import InputError, MissingExtra, PictureError
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
@@ -29,10 +22,11 @@ class Checkpoint:
     revision: str
 
 
-def locate(model: str, revision: str | None = None) -> Checkpoint:
+def locate(model: str, revision: str | None, known: Mapping[str, str], *, extra: str = "caption") -> Checkpoint:
     """The files of a model: a folder where there is one of that name, else of the Hub, downloaded where need be.
 
-    Raises InputError for a name that is neither or that needs a revision, CaptionError where the Hub has no answer.
+    ``known`` are revisions by repository, for when none is asked; ``extra`` is what has to be installed.
+    Raises InputError for a name that is neither or that needs a revision, PictureError where the Hub has no answer.
     """
     folder = Path(model)
     if folder.is_dir():
@@ -41,42 +35,42 @@ def locate(model: str, revision: str | None = None) -> Checkpoint:
         return Checkpoint(folder, folder.resolve().name, _digest(folder))
     if model.count("/") != 1 or model.startswith((".", "/")):
         raise InputError(f"{model}: no such folder, and no name of a repository on the Hub (owner/name)")
-    wanted = revision or REVISIONS.get(model)
+    wanted = revision or known.get(model)
     if wanted is None:
         raise InputError(
             f"{model}: no revision of it is known to fit the installed transformers",
             hint="name one: --revision COMMIT (main is one as well, and what it stood for is kept in the manifest)",
         )
-    path = _download(model, wanted)
+    path = _download(model, wanted, extra)
     return Checkpoint(path, model, path.name)
 
 
-def _download(model: str, revision: str) -> Path:
+def _download(model: str, revision: str, extra: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
-        raise MissingExtra("caption", "describing pictures", error) from error
+        raise MissingExtra(extra, "a model that looks at pictures", error) from error
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise CaptionError(
+        raise PictureError(
             f"{model} at {revision} can't be downloaded: {error}",
             hint="copy the model's files into a folder and give its path; HF_HOME says where downloads are kept",
         ) from error
 
 
 def settings(folder: Path, name: str) -> dict[str, Any]:
-    """A JSON file of a checkpoint; empty where it is not there. Raises CaptionError for what is no JSON object."""
+    """A JSON file of a checkpoint; empty where it is not there. Raises PictureError for what is no JSON object."""
     path = folder / name
     if not path.is_file():
         return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CaptionError(f"{path}: not JSON: {error}") from error
+        raise PictureError(f"{path}: not JSON: {error}") from error
     if not isinstance(values, dict):
-        raise CaptionError(f"{path}: expected a JSON object")
+        raise PictureError(f"{path}: expected a JSON object")
     return values
 
 
