@@ -32,6 +32,7 @@ class MemoryCluster(Cluster):
         self.settings: Json = {"persistent": {}, "transient": {}}
         self.pipelines: dict[str, dict[str, Json]] = {"_ingest": {}, "_search": {}}
         self.indices: dict[str, Json] = {}
+        self.templates: dict[str, Json] = {}
         self.groups: dict[str, Json] = {}
         self.counts: dict[str, int] = {}
         self.sent: list[str] = []
@@ -66,6 +67,8 @@ class MemoryCluster(Cluster):
                     self.settings[part] = _without_nulls(self.settings[part] | values)
             case method, ["_ingest" | "_search" as base, "pipeline", *names]:
                 return self.pipeline(request, self.pipelines[base], names, body)
+            case method, ["_index_template", *names]:
+                return self.template(request, method, names, body)
             case method, ["_plugins", "_ml", "model_groups", *rest]:
                 return self.group(request, method, rest, body)
             case "POST", ["_aliases"]:
@@ -129,6 +132,20 @@ class MemoryCluster(Cluster):
                 del stored[name]
             case _:
                 raise RequestFailed(str(request), 404, "resource_not_found_exception", "no such pipeline")
+        return {"acknowledged": True}
+
+    def template(self, request: Request, method: str, names: list[str], body: Any) -> Any:
+        match method, names:
+            case "GET", []:
+                stored = [{"name": name, "index_template": body} for name, body in self.templates.items()]
+                return {"index_templates": stored}
+            case "PUT", [name]:
+                others = [each for other, each in self.templates.items() if other != name]
+                if any(each["priority"] == body["priority"] for each in others):
+                    raise RequestFailed(str(request), 400, "illegal_argument_exception", "the same priority")
+                self.templates[name] = body
+            case _, [name]:
+                del self.templates[name]
         return {"acknowledged": True}
 
     def group(self, request: Request, method: str, rest: list[str], body: Any) -> Any:

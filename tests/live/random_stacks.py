@@ -33,8 +33,11 @@ VECTOR = {
     "dimension": "${model/NAME-tiny.dimension}",
     "method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"},
 }
-# Kinds whose object on the server stays where the file is renamed.
-RENAMED = ("index", "model", "model_group", "connector", "cluster_settings", "ingest_pipeline", "search_pipeline")
+# Of some of these the object on the server stays where the file is renamed, others are stored under the new name.
+RENAMED = (
+    "index", "model", "model_group", "connector", "cluster_settings", "ingest_pipeline", "search_pipeline",
+    "component_template", "index_template", "stored_script", "alias",
+)  # fmt: skip
 POOL = ("a", "b")
 # What YAML, JSON or a server reads as something else where it isn't quoted.
 TRICKY = (
@@ -110,8 +113,9 @@ def stacks(draw: st.DrawFn) -> Drawn:
     ingest = some("ingest_pipeline", _ingest()) + [EMBEDDING] * (f"ingest_pipeline/{EMBEDDING}" in drawn)
     search = some("search_pipeline", _search())
     parts = some("component_template", _part())
+    priorities = draw(st.permutations(range(3)))
     for number, name in enumerate(some("index_template", _template(parts))):
-        drawn[f"index_template/{name}"]["priority"] = 10 * draw(st.integers(0, 9)) + number
+        drawn[f"index_template/{name}"]["priority"] = priorities[number]
     indices = some("index", _index(ingest, search))
     if indices:
         some("alias", _alias(indices), "NAME-all-")
@@ -199,7 +203,9 @@ def _template(parts: list[str]) -> st.SearchStrategy[Any]:
     return st.builds(
         lambda pattern, composed, more: {"index_patterns": [pattern], "composed_of": composed, **more},
         st.sampled_from(("NAME-a*", "NAME-none-*")),
-        st.lists(st.sampled_from(parts), unique=True) if parts else st.just([]),
+        st.lists(st.sampled_from([f"${{component_template/{part}.name}}" for part in parts]), unique=True)
+        if parts
+        else st.just([]),
         maybe(version=st.integers(0, 9), _meta=keyed(SCALAR)),
     )
 
@@ -226,7 +232,8 @@ def _alias(indices: list[str]) -> st.SearchStrategy[Any]:
         return {"indices": [{"index": f"${{index/{name}.name}}", **options} for name in names]}
 
     names = st.lists(st.sampled_from(indices), unique=True, min_size=1)
-    options = maybe(filter=st.builds(lambda value: {"term": {"f": value}}, TEXT | st.integers(0, 9)))
+    # Of a field that is in no mapping: a server asks whether the value is one of the field's type.
+    options = maybe(filter=st.builds(lambda value: {"term": {"h": value}}, TEXT | st.integers(0, 9)))
     return st.builds(whole, names, options)
 
 

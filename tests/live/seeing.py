@@ -40,6 +40,23 @@ def stored(cluster: Cluster, kind: str, name: str) -> Any:
     return None if found is None or found.get("found") is False else inner(found, name)
 
 
+def with_defaults(cluster: Cluster, name: str, found: Any) -> Any:
+    """An index with the defaults of its fields, which the server gives back only where it is asked for them."""
+    found = json.loads(json.dumps(found))
+    for told in get(cluster, f"/{name}/_mapping/field/*?include_defaults=true").values():
+        for path, field in told["mappings"].items():
+            _fill(found["mappings"].get("properties", {}), path.split("."), field["mapping"])
+    return found
+
+
+def _fill(fields: Any, path: list[str], mapping: Any) -> None:
+    inner = fields.get(path[0])
+    if inner is not None and len(path) == 1:
+        fields[path[0]] = {**mapping[path[0]], **inner}
+    elif inner is not None:
+        _fill(inner.get("properties") or inner.get("fields", {}), path[1:], mapping)
+
+
 def identity(cluster: Cluster, kind: str, name: str) -> Any:
     """What tells an object from another one that is made under its name, where there is such a thing."""
     if kind in _ML:

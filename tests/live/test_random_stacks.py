@@ -16,7 +16,7 @@ from osform.files.writing import dump
 from tests import tiny
 from tests.live.foreign import Foreign
 from tests.live.random_stacks import Drawn, Step, sequences
-from tests.live.seeing import identity, stored, unlike
+from tests.live.seeing import identity, stored, unlike, with_defaults
 from tests.live.stacks import Files, Project, add_model
 
 LIVE = settings(
@@ -112,6 +112,7 @@ def hold(cluster: Cluster, name: str, before: Drawn, asked: Drawn) -> None:
         if found is None or kind == "connector":
             continue
         body = json.loads(json.dumps(wanted[kind, own]).replace("NAME", name))
+        found = with_defaults(cluster, own, found) if kind == "index" else found
         lacking, more = unlike(kind, found, body)
         assert {path: each for path, each in lacking.items() if not REFERENCE.search(str(each[0]))} == {}, address
         if kind in WHOLE:

@@ -24,7 +24,7 @@ from osform.core.resource import StackSpec
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, revealed, secrets_in
 from osform.errors import NotReady, PlanRefused, ReadBackMismatch, RequestFailed
-from osform.flows import owning
+from osform.flows import giving_way, owning
 from osform.flows.deciding import revived
 from osform.flows.looking import Eyes
 from osform.flows.replacing import Replacing
@@ -110,7 +110,7 @@ class Hands:
             before, old = survey.live.get(back) if back else None, None
             wanted = replace(wanted, ids=before.ids if before else {})
         body = revealed(asked)
-        steps = self._steps(change, body, before, old, wanted.ids)
+        steps = [*giving_way.steps(survey, address), *self._steps(change, body, before, old, wanted.ids)]
         entry = self.stamp(
             Entry(
                 address,

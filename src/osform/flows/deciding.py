@@ -14,7 +14,7 @@ from osform.core.globs import overlap
 from osform.core.plan import Change, Replace
 from osform.core.state import Entry
 from osform.core.values import concealed
-from osform.flows import owning
+from osform.flows import giving_way, owning
 from osform.flows.resolving import context_of, pipelines_of
 from osform.flows.survey import Move, Survey
 from osform.kinds import KINDS, index_template
@@ -24,7 +24,7 @@ Compare = Callable[[Survey, Address], Change | None]
 
 
 def decide(survey: Survey, compare: Compare) -> None:
-    """Settle which models are registered anew and which indices move; the survey knows from then on."""
+    """Settle which models are registered anew, which indices move, and the order; the survey knows from then on."""
     for address in [each for each in survey.spec.resources if each.kind == "model"]:
         entry = survey.state.entries.get(address)
         if entry is not None and isinstance(compare(survey, address), Replace):
@@ -39,6 +39,8 @@ def decide(survey: Survey, compare: Compare) -> None:
     if moving:
         _number(survey, moving)
     survey.order = _order(survey)
+    templates = [address for address in survey.spec.resources if address.kind == giving_way.KIND]
+    giving_way.take_turns(survey, [each for each in templates if compare(survey, each)])
 
 
 def _renew(survey: Survey, entry: Entry) -> None:

@@ -13,7 +13,7 @@ from osform.core.resource import Resource, in_order
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, secrets_in, veiled
 from osform.errors import Place, PlanRefused
-from osform.flows import owning
+from osform.flows import giving_way, owning
 from osform.flows.deciding import decide, revived
 from osform.flows.effects import with_effects
 from osform.flows.resolving import pipelines_of
@@ -109,7 +109,7 @@ def _change(survey: Survey, address: Address) -> Change | None:
         before = live.body if live else {}
         reason: Reason = "new" if entry is None or entry.status == "applying" else "drifted"
         found = _placed(resource, differences(before, concealed(asked)))
-        notes = owning.renaming_notes(survey.spec, address)
+        notes = (*owning.renaming_notes(survey.spec, address), *giving_way.notes(survey, address))
         return Create(
             address=address, reason=reason, differences=found, asked=asked, place=Place(resource.file), notes=notes
         )
@@ -127,6 +127,7 @@ def _change(survey: Survey, address: Address) -> Change | None:
         return _anew(survey, address, found, refusal or "")
     if refusal and kind is index and resource.may_close and index.closable(found, live):
         return _closed(resource, reason, found, asked)
+    notes = (*notes, *giving_way.notes(survey, address))
     made = Adopt if not found and moved else Replace if refusal else Update
     return made(
         address=address,

@@ -35,7 +35,7 @@ class Survey:
     ``moves`` are the indices that get a new physical index, ``renewed`` the models that are registered anew, each with
     the address that the old one has from then on. ``rebuild`` are indices that are to move although nothing in the
     files asks for it. ``order`` is what each change waits for, where that is not simply
-    what it needs.
+    what it needs. ``aside`` are the index templates that are put aside before another one, with their bodies meanwhile.
     """
 
     spec: StackSpec
@@ -52,6 +52,7 @@ class Survey:
     renewed: dict[Address, Address] = field(default_factory=dict)
     rebuild: frozenset[Address] = frozenset()
     order: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
+    aside: dict[Address, tuple[tuple[Address, Body], ...]] = field(default_factory=dict)
 
     @classmethod
     def take(
