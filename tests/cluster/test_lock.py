@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import socket
 import time
 from typing import Any
 
 import pytest
 
 from osform.cluster.client import Cluster
-from osform.cluster.lock import Guarded, Lease, Owner, acquire, changes_something, keeping
+from osform.cluster.lock import Guarded, Holding, Lease, Owner, acquire, changes_something, keeping
 from osform.core.request import Request
 from osform.errors import LockHeld, LockLost
+from tests.proxy import Proxy
 
 WRITE = Request("PUT", "/_ingest/pipeline/p", {})
 READ = Request("POST", "/images/_search", {})
@@ -140,3 +143,30 @@ def test_a_lease_is_kept_while_the_work_goes_on_and_nothing_is_sent_once_it_is_g
         Guarded(server, lease).send(WRITE)
     with pytest.raises(LockLost, match="given back"):
         Guarded(server, lease).send(WRITE)
+
+
+def until_look(number: int) -> Lease:
+    """A lease that is over at the so-manieth look at it."""
+    looks = itertools.count(1)
+    holding = Holding(US, 1000, 61000, 7)
+    return Lease(LockServer(), holding, 0.0, 60.0, lambda: 0.0 if next(looks) < number else 100.0)
+
+
+def test_a_process_that_stood_still_between_its_decision_and_the_socket_sends_nothing() -> None:
+    with Proxy("http://127.0.0.1:9") as proxy:
+        cluster = Cluster(proxy.url)
+        with pytest.raises(LockLost, match="stood still"):
+            Guarded(cluster, until_look(2)).send(WRITE)
+        cluster.close()
+    assert proxy.requests == []
+
+
+def test_a_process_that_stood_still_between_a_head_and_its_body_never_ends_the_request() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        cluster = Cluster(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(LockLost):
+            Guarded(cluster, until_look(3)).send(Request("PUT", "/_ingest/pipeline/p", {"processors": []}))
+        cluster.close()
+        connection, _ = server.accept()
+        with connection, connection.makefile("rb") as told:
+            assert told.read().endswith(b"\r\n\r\n")

@@ -283,3 +283,14 @@ def test_a_mapping_that_changes_under_load_keeps_the_note() -> None:
     (step,) = index.update("images", asked, under_load(), Last(ASKED, ASKED))
     assert isinstance(step, Send)
     assert note_of(step.request.body) == NOTE
+
+
+def test_a_field_that_is_to_be_an_object_is_another_field() -> None:
+    live, asked = (
+        {"properties": {"f": {"type": "keyword"}}},
+        {"properties": {"f": {"properties": {"g": {"type": "long"}}}}},
+    )
+    changed = differences({"mappings": live}, {"mappings": asked})
+    refusal = index.refusal(changed, Live({"mappings": live}))
+    assert refusal == "type of the field f is fixed once the field exists"
+    assert index.remarks(changed) == []

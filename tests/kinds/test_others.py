@@ -155,6 +155,11 @@ def test_a_model_is_registered_deployed_and_asked() -> None:
     assert rest == [DeployModel(), ProbeModel("tiny", BUNDLE.sha256)]
 
 
+def test_a_model_that_is_to_be_disabled_answers_nobody_and_is_not_asked() -> None:
+    _, *rest = model.create("minilm", model.expand("minilm", {**MINILM, "is_enabled": False}, CONTEXT), {})
+    assert rest == [DeployModel()]
+
+
 def test_a_model_that_is_stored_as_asked_and_served_does_not_differ() -> None:
     asked = model.expand("minilm", MINILM, CONTEXT)
     profile = {"nodes": {"n1": {"models": {"m1": {"model_state": "DEPLOYED"}}}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import threading
@@ -21,7 +22,7 @@ from osform.core.request import Request
 from osform.core.state import Entry
 from osform.errors import LockLost
 from tests import tiny
-from tests.live.disturbing import again, hasty
+from tests.live.disturbing import again, gone, hasty
 from tests.live.stacks import Project
 from tests.proxy import Call, PassOn, Proxy, Stall
 
@@ -74,7 +75,12 @@ class Held:
 
     def changes(self) -> int:
         """How many requests that change something the cluster has seen of this apply."""
-        return sum(changes_something(Request(seen.method, seen.path)) for seen in self.proxy.requests)
+        return changes(self.proxy)
+
+
+def changes(proxy: Proxy) -> int:
+    """How many requests that change something have come through."""
+    return sum(changes_something(Request(seen.method, seen.path)) for seen in proxy.requests)
 
 
 def test_of_two_applies_at_once_one_works_and_the_other_says_who_holds_the_lock(project: Project) -> None:
@@ -115,6 +121,34 @@ def test_a_holder_that_stood_still_past_its_lease_sends_nothing_more(project: Pr
     assert first.returncode == 1
     assert "the lock is lost: this process stood still" in words
     assert project.plan().status == 0
+
+
+@pytest.mark.soak
+def test_a_holder_that_is_stopped_at_any_moment_sends_nothing_once_its_lease_is_over(
+    live_url: str, tmp_path: Path
+) -> None:
+    model, moments = tiny.build(tmp_path), random.Random(4)
+    for number in range(20):
+        project = hasty(tmp_path / str(number), live_url, model)
+        stopped_at(moments.uniform(0.8, 6.0), project)
+
+
+def stopped_at(seconds: float, project: Project) -> None:
+    """Stop an apply so long after its start, let another one follow it, and let it go on."""
+    with Proxy(project.url) as proxy:
+        command, environ = project.command("apply", "--yes", url=proxy.url)
+        with subprocess.Popen(command, cwd=project.root, env=environ, text=True, stderr=subprocess.PIPE) as first:
+            time.sleep(seconds)
+            first.send_signal(signal.SIGSTOP)
+            done = again(project)
+            assert done.status == 0, done.err
+            before = changes(proxy)
+            first.send_signal(signal.SIGCONT)
+            _, words = first.communicate(timeout=60)
+            assert changes(proxy) == before
+            assert first.returncode == 0 or "the lock is lost: this process stood still" in words, words
+    assert project.plan().status == 0
+    assert gone(project).status == 0
 
 
 def test_a_lock_that_is_broken_by_force_stops_its_holder(project: Project) -> None:

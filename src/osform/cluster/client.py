@@ -9,15 +9,21 @@ from opensearchpy import OpenSearch, Urllib3HttpConnection
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
+from osform.cluster import wire
 from osform.core.request import Request
-from osform.errors import ClusterError, RequestFailed, Unreachable
+from osform.errors import ClusterError, OsformError, RequestFailed, Unreachable
 
 
-class _Quiet(Urllib3HttpConnection):
-    """Leaves out Python's warnings for the server's deprecation headers, which are not the user's doing.
+class _Connection(Urllib3HttpConnection):
+    """Looks before it writes (``osform.cluster.wire``), and leaves out Python's warnings for deprecation headers.
 
-    Not ``warnings.catch_warnings``: that changes a global, and several threads send at the same time.
+    These are not the user's doing. Not ``warnings.catch_warnings``: that changes a global, and several threads send at
+    the same time.
     """
+
+    def _create_urllib3_pool(self) -> None:
+        super()._create_urllib3_pool()
+        wire.watch(self.pool)
 
     def _raise_warnings(self, warning_headers: Any) -> None:
         return
@@ -34,7 +40,12 @@ class Cluster:
         self.url = url
         self.timeout = timeout
         self._client = OpenSearch(
-            hosts=[url], timeout=timeout, max_retries=0, retry_on_status=(), pool_maxsize=16, connection_class=_Quiet
+            hosts=[url],
+            timeout=timeout,
+            max_retries=0,
+            retry_on_status=(),
+            pool_maxsize=16,
+            connection_class=_Connection,
         )
 
     def send(self, request: Request, *, timeout: float | None = None) -> Any:
@@ -55,6 +66,8 @@ class Cluster:
                 timeout=min(timeout or self.timeout, self.timeout),
             )
         except NoConnection as error:
+            if isinstance(error.info, OsformError):
+                raise error.info from None  # the last look before it was sent
             raise Unreachable(
                 f"{without_password(self.url)} gave no answer to {request}: {error.info}",
                 hint="is the cluster up? osform cluster status; another one: --cluster URL",

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from osform.cluster import wire
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, passes, persist, persist_if_there
 from osform.core.events import Note, Report, silent
@@ -235,7 +236,7 @@ class Guarded(Cluster):
         if not changes_something(request):
             self._lease.left()
             return self._cluster.send(request, timeout=timeout)
-        with self._lease.using() as left:
+        with self._lease.using() as left, wire.checked(self._lease.left):
             return self._cluster.send(request, timeout=min(timeout or self.timeout, left))
 
     def close(self) -> None:

@@ -59,6 +59,8 @@ def ask_models(survey: Survey, cluster: Cluster) -> dict[Address, str]:
         lock = packaged.lock if packaged else None
         if lock is None or found.body.get("deployed") is not True or address not in survey.state.entries:
             continue
+        if found.body.get("is_enabled") is False:
+            continue  # it answers nobody, and if that is not as it should be, it is drift by itself
         probes = [(probe.text, probe.vector) for probe in lock.probes]
         bundle = lock.made(str(found.body.get("model_content_hash_value")))
         if bundle is None:

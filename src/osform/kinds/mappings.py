@@ -171,12 +171,14 @@ def _other_vectors(difference: Difference, live: Mapping[str, Any]) -> list[str]
 
 
 def gone_fields(changed: Sequence[Difference]) -> frozenset[Path]:
-    """Of the differences of an index, the fields whose very type is no longer asked: paths below the mapping."""
-    return frozenset(
-        field_at(each.path[1:])
-        for each in changed
-        if each.after is ABSENT and each.path[:2] == ("mappings", "properties") and each.path[-1] == "type"
-    )
+    """Of the differences of an index, the fields whose very type is no longer asked: paths below the mapping.
+
+    Not those that are to be objects from now on, which is another type.
+    """
+    fields = [each for each in changed if each.path[:2] == ("mappings", "properties")]
+    asked = {each.path[1:n] for each in fields if each.after is not ABSENT for n in range(1, len(each.path))}
+    gone = {field_at(each.path[1:]) for each in fields if each.after is ABSENT and each.path[-1] == "type"}
+    return frozenset(gone - asked)
 
 
 def _in_new_field(path: Path, live: Mapping[str, Any]) -> bool:

@@ -244,13 +244,18 @@ def remarks(changed: Sequence[Difference]) -> Sequence[str]:
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
-    """Upload, deploy, and compare its vectors with those of the export; or have the server bring it, and ask it."""
+    """Upload, deploy, and compare its vectors with those of the export; or have the server bring it, and ask it.
+
+    One that is to be disabled answers nobody.
+    """
     ours = {"deployed", "model", "pretrained", "probe"}
     meta = {key: value for key, value in asked.items() if key not in ours}
     if "model" in asked:
-        register = RegisterModel(meta, asked["model_content_hash_value"], asked["model"])
-        return [register, DeployModel(), ProbeModel(asked["model"], asked["model_content_hash_value"])]
-    return [RegisterThere(meta), DeployModel(), *([AskModel(asked["probe"])] if "probe" in asked else [])]
+        register: Step = RegisterModel(meta, asked["model_content_hash_value"], asked["model"])
+        probe: Step | None = ProbeModel(asked["model"], asked["model_content_hash_value"])
+    else:
+        register, probe = RegisterThere(meta), AskModel(asked["probe"]) if "probe" in asked else None
+    return [register, DeployModel(), *([probe] if probe and asked.get("is_enabled") is not False else [])]
 
 
 def update(name: str, asked: Body, live: Live, last: Last) -> Sequence[Step]:

@@ -1,0 +1,55 @@
+"""The last look before bytes leave: a check that is made right before each write to a socket.
+
+Between a decision to send and the write itself lie opensearch-py, JSON, perhaps a handshake. A process may be stopped
+there, for minutes, and would go on with a decision that is no longer true.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+Check = Callable[[], object]
+_here = threading.local()
+
+
+@contextmanager
+def checked(check: Check) -> Iterator[None]:
+    """Call ``check`` before whatever this thread writes to a cluster; what it raises ends the request unsent."""
+    before = getattr(_here, "check", None)
+    _here.check = check
+    try:
+        yield
+    finally:
+        _here.check = before
+
+
+def watch(pool: HTTPConnectionPool) -> None:
+    """Have the connections of a pool look before they write."""
+    pool.ConnectionCls = _WatchedTLS if isinstance(pool, HTTPSConnectionPool) else _Watched
+
+
+class _Watched(HTTPConnection):
+    def send(self, data: Any) -> None:
+        _look(self)
+        super().send(data)
+
+
+class _WatchedTLS(HTTPSConnection):
+    def send(self, data: Any) -> None:
+        _look(self)
+        super().send(data)
+
+
+def _look(connection: HTTPConnection) -> None:
+    check = getattr(_here, "check", None)
+    if check is None:
+        return
+    if connection.sock is None:
+        connection.connect()  # it takes its time, so it comes first
+    check()
