@@ -19,6 +19,8 @@
     ├── PlanRefused             the plan can't or mustn't be carried out
     │   └── PolicyRefused       a policy of the stack forbids it; carries the policies' names
     ├── ApplyFailed             some changes were not made; says which
+    ├── RepositoryError         a Git repository can't be reached, or lacks what is asked of it
+    │   └── CommitRefused       a commit without a good signature, or with a link out of the repository
     ├── LocalClusterError       the OpenSearch on this machine
     ├── ExportError             a model could not be made, or disagrees with its source
     └── PictureError            a model that looks at pictures can't be loaded or used
@@ -177,6 +179,14 @@ class PolicyRefused(PlanRefused):
 
 class ApplyFailed(OsformError):
     """Some changes were not made. The message says what was done, what not, and what to run next."""
+
+
+class RepositoryError(OsformError):
+    """A Git repository that can't be reached, or that lacks what is asked of it."""
+
+
+class CommitRefused(RepositoryError):
+    """A commit that can't be trusted, or whose files can't be used."""
 
 
 class LocalClusterError(OsformError):

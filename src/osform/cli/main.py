@@ -27,6 +27,7 @@ COMMANDS = {
     ),
     "import": ("osform.cli.upkeep:import_", "Write files for what is live, and take it over."),
     "status": ("osform.cli.upkeep:status", "What is there, since when, by whom, and whether it is well."),
+    "watch": ("osform.cli.watch:watch", "Follow a Git repository, and keep the cluster to it."),
     "history": ("osform.cli.history:history", "Who changed what, when, and from which commit."),
     "show": ("osform.cli.history:show", "What one run changed."),
     "doctor": ("osform.cli.doctor:doctor", "Whether this cluster can do the work."),

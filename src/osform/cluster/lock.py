@@ -27,6 +27,8 @@ from osform.core.request import Request
 from osform.errors import LockHeld, LockLost, RequestFailed, Unreachable
 
 INDEX = "osform-ledger"
+DOCUMENT = "lock"
+"""The document of the cluster's one lock; others of the same form say who leads a watch."""
 LEASE_SECONDS = 60.0
 
 # How long a server that does not answer is asked for the lock.
@@ -129,8 +131,17 @@ def changes_something(request: Request) -> bool:
 class Lease:
     """The right to change the cluster, for as long as it is renewed. Made by ``acquire``."""
 
-    def __init__(self, cluster: Cluster, holding: Holding, began: float, seconds: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        holding: Holding,
+        began: float,
+        seconds: float,
+        clock: Clock,
+        document: str = DOCUMENT,
+    ) -> None:
         self.holding = holding
+        self.document = document
         self.seconds = seconds
         self._cluster = cluster
         self._clock = clock
@@ -161,7 +172,8 @@ class Lease:
         """Make the lease as long again. Raises LockLost, Unreachable and RequestFailed."""
         timeout, began = min(self.left(), self.seconds / 4), self._clock()
         try:
-            answer = self._cluster.send(_update(_RENEW, fence=self.fence, lease=_ms(self.seconds)), timeout=timeout)
+            renew = _update(self.document, _RENEW, fence=self.fence, lease=_ms(self.seconds))
+            answer = self._cluster.send(renew, timeout=timeout)
         except RequestFailed as error:
             if error.status != 404:
                 raise
@@ -211,7 +223,7 @@ class Lease:
         if left > 0 and not lost:
             patience = Patience.of(min(5.0, left))
             try:
-                persist(self._cluster, _update(_RELEASE, fence=self.fence), patience, longest=2.0)
+                persist(self._cluster, _update(self.document, _RELEASE, fence=self.fence), patience, longest=2.0)
             except (Unreachable, RequestFailed):
                 return
 
@@ -249,6 +261,7 @@ def acquire(
     *,
     seconds: float = LEASE_SECONDS,
     wait: float = 0.0,
+    document: str = DOCUMENT,
     report: Report = silent,
     clock: Clock = boot_clock,
     sleep: Sleep = time.sleep,
@@ -261,9 +274,9 @@ def acquire(
     answered = Patience.of(max(wait, _ANSWER_SECONDS), clock, sleep)
     while True:
         began = clock()
-        holding = _taken(cluster, owner, seconds, answered)
+        holding = _taken(cluster, owner, seconds, answered, document)
         if holding is not None and holding.owner.run == owner.run and not holding.free:
-            return Lease(cluster, holding, began, seconds, clock)
+            return Lease(cluster, holding, began, seconds, clock, document)
         if holding is not None and patience.over:
             raise LockHeld(
                 f"somebody else is changing this cluster: {holding}",
@@ -277,9 +290,10 @@ def acquire(
         attempt += 1
 
 
-def _taken(cluster: Cluster, owner: Owner, seconds: float, patience: Patience) -> Holding | None:
+def _taken(cluster: Cluster, owner: Owner, seconds: float, patience: Patience, document: str) -> Holding | None:
     """Who holds the lock after asking for it, None where no answer came and there is time to ask again."""
-    take = _update(_TAKE, {"upsert": {}, "scripted_upsert": True}, owner=asdict(owner), lease=_ms(seconds))
+    more = {"upsert": {}, "scripted_upsert": True}
+    take = _update(document, _TAKE, more, owner=asdict(owner), lease=_ms(seconds))
     try:
         # A lease counts from before the question, so an answer that takes long is not worth waiting for.
         answer = cluster.send(take, timeout=patience.timeout(min(10.0, seconds / 2)))
@@ -312,13 +326,13 @@ def break_lock(cluster: Cluster, patience: Patience, *, force: bool = False) -> 
 
     A holder that is still at work learns of it when it renews its lease, and sends nothing more.
     """
-    return bool(persist(cluster, _update(_BREAK, force=force), patience)["result"] == "updated")
+    return bool(persist(cluster, _update(DOCUMENT, _BREAK, force=force), patience)["result"] == "updated")
 
 
-def _update(script: str, more: dict[str, Any] | None = None, **params: Any) -> Request:
+def _update(document: str, script: str, more: dict[str, Any] | None = None, **params: Any) -> Request:
     source = " ".join(script.split())
     body = {"script": {"source": source, "lang": "painless", "params": params}, "_source": True, **(more or {})}
-    return Request("POST", f"/{INDEX}/_update/lock", body, {"retry_on_conflict": "5"})
+    return Request("POST", f"/{INDEX}/_update/{document}", body, {"retry_on_conflict": "5"})
 
 
 def _ms(seconds: float) -> int:
