@@ -174,8 +174,10 @@ class Load:
 
 
 def _passing(error: RequestFailed | Unreachable) -> bool:
-    """Whether a node that is busy, or on its way back, says so."""
-    return isinstance(error, Unreachable) or error.status in _PASSING or model_is_away(error.reason)
+    """Whether a node that is busy, or on its way back, says so; of a shard it does with a 500."""
+    if isinstance(error, Unreachable) or error.status in _PASSING:
+        return True
+    return model_is_away(error.reason) or "No shard available" in error.reason
 
 
 def hash_of(text: str) -> int:

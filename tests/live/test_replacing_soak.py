@@ -21,6 +21,7 @@ import pytest
 
 from examples.stdlib.docstrings import lines
 from osform.cluster.client import Cluster
+from osform.core.request import Request
 from osform.flows import local_cluster
 from tests import tiny
 from tests.live.load import Load, everything
@@ -70,6 +71,7 @@ def ingest(project: Project, count: int) -> float:
 
 
 def held(cluster: Cluster, project: Project) -> dict[str, dict[str, Any]]:
+    cluster.send(Request("POST", f"/{project.name}/_refresh"))  # else what a load deleted last is still found
     found = everything(cluster, project.name)
     return {id: {key: value for key, value in source.items() if key != "vector"} for id, source in found.items()}
 
