@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -269,3 +272,20 @@ def test_a_file_that_is_not_there_is_an_error_before_anything_is_sent(live_url: 
         told = osform("ingest", str(tmp_path / "no.jsonl"), "--into", ALIAS, "--cluster", proxy.url)
         assert (told.returncode, proxy.requests) == (1, [])
     assert "no.jsonl: there is no such file" in told.stderr
+
+
+def test_a_terminal_shows_a_bar_with_the_rate_and_the_time_that_is_left(cluster: Cluster, tmp_path: Path) -> None:
+    file, shown = lines(tmp_path / "a.jsonl", 3000), b""
+    with Proxy(cluster.url, lambda call: Stall(0.1) if "_bulk" in call.path else None) as proxy:
+        mine, theirs = pty.openpty()
+        command = [sys.executable, "-m", "osform", "ingest", file, "--into", ALIAS, "--cluster", proxy.url]
+        command += ["--batch", "100", "--clients", "1"]
+        environ = os.environ | {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"}
+        with subprocess.Popen(command, stderr=theirs, stdout=subprocess.DEVNULL, env=environ, cwd=tmp_path) as running:
+            os.close(theirs)
+            with contextlib.suppress(OSError):  # how a terminal ends that nobody writes to any more
+                while block := os.read(mine, 10_000):
+                    shown += block
+        os.close(mine)
+    assert running.returncode == 0
+    assert re.search(rb"into rows .*\d+/3000 +[\d,]+/s +0:00:\d\d", shown)

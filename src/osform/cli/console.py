@@ -52,8 +52,15 @@ def reporting() -> Iterator[Report]:
         def render(self, task: Task) -> Text:
             return self.bytes.render(task) if task.fields["unit"] == "bytes" else self.count.render(task)
 
+    class Rate(ProgressColumn):
+        """How many a second, of what is counted one by one."""
+
+        def render(self, task: Task) -> Text:
+            counted = task.speed is not None and task.fields["unit"] not in ("", "bytes")
+            return Text(f"{task.speed:,.0f}/s" if counted else "")
+
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), Amount(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), Amount(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         running: dict[str, TaskID] = {}
 

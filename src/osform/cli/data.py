@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from osform.core.rows import value_at
 from osform.errors import InputError
 
 if TYPE_CHECKING:
+    from osform.cluster.client import Cluster
     from osform.cluster.queries import Hit
     from osform.core.checks import Mode
     from osform.files.inputs import Kind
@@ -60,6 +63,14 @@ SOME_FAILED = 3
     help="How long to go on while the cluster takes nothing.",
 )
 @click.option("--keep-settings", is_flag=True, help="Leave refresh interval and replicas of the index alone.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who reads and sends: this process, or the workers of a Ray cluster (Parquet only).",
+)
+@click.option("--workers", metavar="N", type=click.IntRange(1), help="Ray workers at a time. [default: found out]")
 @cluster_option
 @format_option()
 def ingest(
@@ -74,6 +85,8 @@ def ingest(
     clients: int | None,
     patience: float,
     keep_settings: bool,
+    engine: str,
+    workers: int | None,
     cluster_url: str | None,
     format: str,
 ) -> int:
@@ -86,14 +99,17 @@ def ingest(
     to `osform ingest` as it is once the cause is gone. Exit status 3 says that there are some.
     """
     from osform.flows.ingesting import Pace, Reading
-    from osform.flows.ingesting import ingest as run
 
+    if workers and engine != "ray":
+        raise InputError("--workers is for --engine ray", hint="--clients is how many requests are sent at a time")
     letters = dead_letter or Path(f"{alias}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dead-letter.jsonl")
     pace = Pace(count=batch, clients=clients, patience=patience)
     reading = Reading(id_field, field_names(mapped), read_as)
-    with connected(cluster_url) as cluster, reporting() as report:
+    # Ray writes lines of its own to standard output, where the result has to stand alone.
+    elsewhere = redirect_stdout(sys.stderr) if engine == "ray" else nullcontext()
+    with connected(cluster_url) as cluster, reporting() as report, elsewhere:
         try:
-            done = run(
+            done = _engine(engine, cluster, workers)(
                 cluster, alias, files, dead_letter=letters, reading=reading, update=update, pace=pace,
                 keep_settings=keep_settings, report=report,
             )  # fmt: skip
@@ -102,6 +118,18 @@ def ingest(
             raise
     click.echo(json.dumps(ingested_json(done)) if format == "json" else ingested_text(done))
     return SOME_FAILED if done.failed or done.without_vector else 0
+
+
+def _engine(name: str, cluster: Cluster, workers: int | None) -> Callable[..., Ingested]:
+    """The function that ingests."""
+    if name == "local":
+        from osform.flows.ingesting import ingest
+
+        return ingest
+    from osform.cluster.client import Cluster
+    from osform.flows.ingesting_on_ray import ingest_on_ray
+
+    return partial(ingest_on_ray, connect=partial(Cluster, cluster.url, timeout=cluster.timeout), workers=workers)
 
 
 def again(arguments: Sequence[str], files: Sequence[str]) -> str:

@@ -37,7 +37,8 @@ def fingerprint(inputs: Sequence[Input], *how: Any) -> str | None:
     for each in inputs:
         path = Path(each.path).resolve()
         status = path.stat()
-        found.append([str(path), each.kind, status.st_size, status.st_mtime_ns, status.st_ino])
+        part = [each.groups] if each.groups else []
+        found.append([str(path), each.kind, status.st_size, status.st_mtime_ns, status.st_ino, *part])
     return hashlib.sha256(json.dumps([found, how], sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 

@@ -42,14 +42,18 @@ class DeadLetters:
         self._stream.flush()
         self.count += 1
 
+    def close(self) -> None:
+        """Nothing more comes in."""
+        if self._stream is not None:
+            self._stream.close()
+
     def __enter__(self) -> DeadLetters:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        self.close()
 
 
 def wrapped(rejected: Rejected) -> dict[str, Any]:

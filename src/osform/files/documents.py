@@ -35,8 +35,8 @@ def count_rows(inputs: Sequence[Input], *, limit: int = 2_000_000_000) -> int | 
         path = Path(each.path)
         if not path.is_file() or (size := size + path.stat().st_size) > limit:
             return None
-        if _is_parquet(each):
-            with closing(ParquetRows(each.path)) as rows:
+        if is_parquet(each):
+            with closing(ParquetRows(each.path, each.groups)) as rows:
                 total += rows.total
         elif each.kind == "jsonl" and first_bytes(each.path)[:1] in b"{ \n\t":  # else it is packed
             total += _count_lines(path)
@@ -60,7 +60,9 @@ class Reader:
     An id is the value of ``id_field`` where that is given, else of the row's own ``_id`` or ``id``, else the SHA-256
     of the canonical row: the same row always has the same id. ``mapped`` gives fields their names before anything else
     looks at them. Lines of a dead-letter file are taken as the documents that they hold. ``limit`` is in bytes a line.
-    ``seen`` remembers the ids; without it that is done here, and forgotten at the end.
+    ``seen`` remembers the ids; without it that is done here, and forgotten at the end. ``wanted`` says by its id
+    whether a row is to be read at all: what it doesn't want is neither counted nor seen, and with ``documents_only``
+    nor are rows that are no documents.
     """
 
     def __init__(
@@ -71,9 +73,12 @@ class Reader:
         mapped: Mapped | None = None,
         limit: int = LINE_LIMIT,
         seen: Seen | None = None,
+        wanted: Callable[[str], bool] | None = None,
+        documents_only: bool = False,
     ) -> None:
         self.inputs = inputs
         self.seen = seen
+        self._wanted, self._documents_only = wanted, documents_only
         self.id_field = id_field
         self.mapped = mapped or {}
         self.limit = limit
@@ -93,6 +98,8 @@ class Reader:
             for each in self.inputs:
                 for found in self._records(each):
                     row = self._row(found, Place(each.path, found.line))
+                    if not self._concerns(row):
+                        continue
                     self.read += 1
                     if isinstance(row, Row) and (twin := seen.add(row.id, row.hash, row.place)):
                         if twin.same:
@@ -102,9 +109,14 @@ class Reader:
                     yield row
                 self._finished, self._at = self._finished + 1, lambda: 0.0
 
+    def _concerns(self, row: Row | Rejected) -> bool:
+        if isinstance(row, Rejected):
+            return not self._documents_only
+        return self._wanted is None or self._wanted(row.id)
+
     def _records(self, each: Input) -> Iterator[Found]:
-        if _is_parquet(each):
-            with closing(ParquetRows(each.path)) as rows:
+        if is_parquet(each):
+            with closing(ParquetRows(each.path, each.groups)) as rows:
                 self._at = lambda: rows.read / max(1, rows.total)
                 yield from rows
             return
@@ -183,5 +195,6 @@ def _canonical(source: Mapping[str, Any]) -> bytes:
         raise Unusable("a number beyond what can be stored") from error
 
 
-def _is_parquet(each: Input) -> bool:
+def is_parquet(each: Input) -> bool:
+    """Whether a file is read as Parquet: called so, or begins so."""
     return each.kind == "parquet" or (each.kind == "jsonl" and first_bytes(each.path) == PARQUET)

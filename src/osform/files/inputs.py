@@ -26,10 +26,14 @@ _PACKED = {".gz", ".zst", ".zstd"}
 
 @dataclass(frozen=True)
 class Input:
-    """One file with rows, or standard input (``-``)."""
+    """One file with rows, or standard input (``-``).
+
+    ``groups`` are the row groups to read of a Parquet file, from the first to before the second; None is all.
+    """
 
     path: str
     kind: Kind
+    groups: tuple[int, int] | None = None
 
 
 def resolve(names: Sequence[str], read_as: Kind | None = None) -> tuple[Input, ...]:

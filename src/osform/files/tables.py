@@ -110,9 +110,13 @@ def _not_utf8(columns: Sequence[str], cells: Sequence[str]) -> str:
 
 
 class ParquetRows:
-    """The rows of a Parquet file; ``total`` is how many there are. Raises InputError for what is none."""
+    """The rows of a Parquet file; ``total`` is how many there are. Raises InputError for what is none.
 
-    def __init__(self, name: str) -> None:
+    ``groups`` are the row groups to read, from the first to before the second, and ``columns`` those to read; None is
+    all. ``columns`` names those that there are.
+    """
+
+    def __init__(self, name: str, groups: tuple[int, int] | None = None, columns: Sequence[str] | None = None) -> None:
         try:
             import pyarrow
             from pyarrow import parquet
@@ -123,21 +127,30 @@ class ParquetRows:
             self._file = parquet.ParquetFile(name, buffer_size=1 << 20, pre_buffer=False)
         except self._wrong as error:
             raise InputError(f"{name}: no Parquet file that can be read: {error}") from error
-        self.total = int(self._file.metadata.num_rows)
+        self.sizes = [int(self._file.metadata.row_group(n).num_rows) for n in range(self._file.metadata.num_row_groups)]
+        """Rows in each row group of the whole file."""
+        self.columns = list(self._file.schema_arrow.names)
+        self._groups = range(*groups) if groups else range(len(self.sizes))
+        self._only = None if columns is None else list(columns)
+        self._before = sum(self.sizes[: self._groups.start])
+        self.total = sum(self.sizes[each] for each in self._groups)
         self.read = 0
 
     def __iter__(self) -> Iterator[Found]:
-        batches = self._file.iter_batches(batch_size=_ROWS, use_threads=False)
+        batches = self._file.iter_batches(
+            batch_size=_ROWS, row_groups=list(self._groups), columns=self._only, use_threads=False
+        )
         while True:
             try:
                 batch = next(batches, None)
             except self._wrong as error:
-                raise InputError(f"{self._name}: can't be read beyond row {self.read}: {error}") from error
+                beyond = self._before + self.read
+                raise InputError(f"{self._name}: can't be read beyond row {beyond}: {error}") from error
             if batch is None:
                 return
             for row in batch.to_pylist(maps_as_pydicts="strict"):
                 self.read += 1
-                yield _document(row, self.read)
+                yield _document(row, self._before + self.read)
 
     def close(self) -> None:
         self._file.close()

@@ -7,56 +7,32 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from osform.cluster import nodes
-from osform.cluster.bulk import BulkWriter, Means
 from osform.cluster.client import Cluster
-from osform.cluster.destinations import Destination, count, refresh
+from osform.cluster.destinations import count, refresh
 from osform.cluster.lookup import textful
 from osform.cluster.retry import Patience
 from osform.core.events import Report, Warned, silent
-from osform.core.pacing import Bounds, Pacing
-from osform.errors import ClusterError, NotReady
+from osform.errors import ClusterError
 from osform.files.checkpoints import Checkpoint, fingerprint, state_folder
 from osform.files.dead_letters import DeadLetters
 from osform.files.documents import Mapped, Reader, count_rows
-from osform.files.inputs import Input, Kind, resolve
+from osform.files.inputs import Kind, resolve
 from osform.files.seen import Seen
-from osform.flows.load.deciding import AHEAD
-from osform.flows.load.running import SHOWN_FAILURES, Ingested, Load, Manner, Tools
+from osform.flows.load.assembling import USUAL_PACE, Pace, Run, Sources, assembled
+from osform.flows.load.running import SHOWN_FAILURES, Ingested, Manner
 from osform.flows.load.tuning import MANY, Tuning
-from osform.flows.load.waking import Waker
 from osform.flows.load.whereabouts import Whereabouts
 
 __all__ = ["Ingested", "Pace", "ingest"]
 
 LONGEST_TEXT = 1_000_000
 """Letters of a text that is embedded: models read a few hundred tokens, and the rest takes time and memory."""
-# What a request holds where no model has to do anything with it.
-_PLAIN_COUNT, _PLAIN_GROUP = 5_000, 250
-_LOOK_SECONDS = 120.0
 _LOOKED_AT = 20_000  # documents without a vector: by far the most of them have a blank text
 Chance = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How much is sent at a time, and for how long the cluster is given to take it.
-
-    ``count`` documents a bulk request and ``clients`` requests under way at a time, both found out on the way where
-    they are None; at most ``size`` bytes a request. ``timeout`` for one request and ``patience`` with a cluster that
-    takes nothing, both in seconds.
-    """
-
-    count: int | None = None
-    size: int = 5_000_000
-    clients: int | None = None
-    timeout: float = 120.0
-    patience: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -68,15 +44,18 @@ class Reading:
     read_as: Kind | None = None
 
 
+AS_NAMED = Reading()
+
+
 def ingest(
     cluster: Cluster,
     alias: str,
     files: Sequence[str],
     *,
     dead_letter: Path,
-    reading: Reading = Reading(),
+    reading: Reading = AS_NAMED,
     update: bool = False,
-    pace: Pace = Pace(),
+    pace: Pace = USUAL_PACE,
     longest_text: int = LONGEST_TEXT,
     keep_settings: bool = False,
     state: Path | None = None,
@@ -97,98 +76,36 @@ def ingest(
     as long as ``pace`` allows; what was under way then is in the dead-letter file too.
     """
     inputs = resolve(files, reading.read_as)
-    stopped, started = threading.Event(), clock()
-
-    def sleep(seconds: float) -> None:
-        if stopped.wait(seconds):
-            raise NotReady("the run was stopped")
-
-    def patience() -> Patience:
-        return Patience.of(min(_LOOK_SECONDS, pace.patience), clock, sleep)
-
-    whereabouts = Whereabouts(cluster, alias, patience)
-    where = whereabouts.now
+    started, run = clock(), Run(pace, report, threading.Event(), clock, chance)
+    where = Whereabouts(cluster, alias, run.patience)
     done = Ingested(alias)
     with ExitStack() as stack:
         letters = stack.enter_context(DeadLetters(dead_letter))
         seen = stack.enter_context(closing(Seen()))
-        checkpoint = Checkpoint(
-            state or state_folder(os.environ), _fingerprint(inputs, where, reading, update), clock=clock
-        )
+        name = fingerprint(inputs, where.now.uuid, reading.id_field, dict(reading.mapped or {}), update)
+        checkpoint = Checkpoint(state or state_folder(os.environ), name, clock=clock)
         reader = Reader(inputs, id_field=reading.id_field, mapped=reading.mapped, seen=seen)
-        pacing = Pacing(_bounds(cluster, where, pace), pace.timeout, clock)
-        wake = Waker(cluster, where.model_ids, deadline=pace.patience, clock=clock, sleep=stopped.wait, report=report)
-        means = Means(pacing, clock, stopped.wait, chance, report, wake)
-        writer = BulkWriter(cluster, alias, means, patience=pace.patience)
-        eyes, hands = (
-            stack.enter_context(ThreadPoolExecutor(workers, name))
-            for workers, name in ((AHEAD, "look-up"), (pacing.bounds.clients, "bulk"))
-        )
-        tools = Tools(
-            cluster,
-            whereabouts,
-            reader,
-            seen,
-            writer,
-            pacing,
-            letters,
-            checkpoint,
-            report,
-            stopped,
-            patience,
-            eyes,
-            hands,
-        )
-        held, total = count(cluster, where.index, patience()), count_rows(inputs)
-        compare = update or (bool(where.embeddings) and held > 0)
-        load = Load(tools, Manner(compare, update, total, longest_text), done)
+        held, total = count(cluster, where.now.index, run.patience()), count_rows(inputs)
+        manner = Manner(update or (bool(where.now.embeddings) and held > 0), update, total, longest_text)
+        sources = Sources(reader, seen, letters, checkpoint)
+        load = stack.enter_context(assembled(cluster, where, sources, manner, run, done))
         wanted = not keep_settings and (total is None or total >= MANY)
-        stack.enter_context(
-            Tuning(cluster, whereabouts, wanted=wanted, empty=not held, patience=patience, now=now, report=report)
-        )
+        tuned = Tuning(cluster, where, wanted=wanted, empty=not held, patience=run.patience, now=now, report=report)
+        stack.enter_context(tuned)
         try:
             load.run()
             checkpoint.finished()
-            _refresh(cluster, alias, patience(), report)
-            _prove(cluster, whereabouts, seen, done, patience(), report)
+            show(cluster, alias, run.patience(), report)
+            done.without_vector = prove(cluster, where, seen.has, run.patience(), report)
         finally:
             done.read, done.repeated = reader.read, reader.repeated
             done.seconds = clock() - started
             done.dead_letter = letters.path if letters.count else None
-            _tell(done, report)
+            tell(done, report)
     return done
 
 
-def _fingerprint(inputs: Sequence[Input], where: Destination, reading: Reading, update: bool) -> str | None:
-    """What is loaded into what, and how, for the checkpoint."""
-    return fingerprint(inputs, where.uuid, reading.id_field, dict(reading.mapped or {}), update)
-
-
-def _bounds(cluster: Cluster, where: Destination, pace: Pace) -> Bounds:
-    """What pacing keeps to: as many documents under way as the processors of the ML nodes can use."""
-    usual = Bounds()
-    embeds = bool(where.embeddings)
-    return Bounds(
-        count=pace.count or (usual.count if embeds else _PLAIN_COUNT),
-        size=pace.size,
-        clients=pace.clients or usual.clients,
-        group=where.group if embeds else _PLAIN_GROUP,
-        cores=_cores(cluster, where) if embeds else usual.cores,
-        exact=pace.count is not None,
-    )
-
-
-def _cores(cluster: Cluster, where: Destination) -> int:
-    """Processors that can embed: those of the nodes that have the models, else of those that may have them."""
-    try:
-        held = nodes.serving(cluster, where.model_ids)
-        ids = frozenset.union(*held.values()) or {node.id for node in nodes.ml_nodes(cluster)}
-        return max(1, nodes.processors(cluster, ids))
-    except ClusterError:
-        return Bounds().cores  # somebody who may write need not be allowed to look at nodes
-
-
-def _tell(done: Ingested, report: Report) -> None:
+def tell(done: Ingested, report: Report) -> None:
     """What a reader should know of besides the figures."""
     if done.failed > SHOWN_FAILURES:
         report(Warned(f"and {done.failed - SHOWN_FAILURES} more"))
@@ -198,26 +115,32 @@ def _tell(done: Ingested, report: Report) -> None:
         report(Warned(f"no vector is made where {name!r} holds no text ({textless} of {done.read})"))
 
 
-def _prove(
-    cluster: Cluster, where: Whereabouts, seen: Seen, done: Ingested, patience: Patience, report: Report
-) -> None:
-    """Count what has a text and no vector: nothing of this run, whatever the answers said."""
+def prove(
+    cluster: Cluster, where: Whereabouts, ours: Callable[[str], bool] | None, patience: Patience, report: Report
+) -> int:
+    """Count what has a text and no vector: nothing of this run, whatever the answers said.
+
+    Without ``ours``, which says by its id whether a document is of this run, all are counted.
+    """
     try:
         lacking = list(where.ask(lambda there: list(textful(cluster, there, patience, _LOOKED_AT))))
     except ClusterError as error:
         report(Warned(f"whether every text has its vector could not be asked: {error.message}"))
-        return
-    ours = [each for each in lacking if seen.has(each)]
-    done.without_vector = len(ours)
-    for few, whose in ((ours, "of this run"), ([each for each in lacking if each not in set(ours)], "of others")):
+        return 0
+    mine = [each for each in lacking if ours is None or ours(each)]
+    for few, whose in (
+        (mine, "of this run" if ours else "of the index"),
+        ([each for each in lacking if each not in set(mine)], "of others"),
+    ):
         if few:
             names = ", ".join(few[:3])
             report(
                 Warned(f"{len(few)} documents {whose} have a text and no vector, {names} among them: send them again")
             )
+    return len(mine)
 
 
-def _refresh(cluster: Cluster, alias: str, patience: Patience, report: Report) -> None:
+def show(cluster: Cluster, alias: str, patience: Patience, report: Report) -> None:
     """Make what was written visible to searches now rather than at the next refresh."""
     try:
         refresh(cluster, alias, patience)

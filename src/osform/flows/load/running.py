@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from osform.cluster.bulk import BulkWriter, Written
 from osform.cluster.client import Cluster
@@ -18,8 +19,6 @@ from osform.core.pacing import Pacing
 from osform.core.rows import Rejected, Row
 from osform.core.writes import Write
 from osform.errors import ClusterError
-from osform.files.checkpoints import Checkpoint
-from osform.files.dead_letters import DeadLetters
 from osform.files.documents import Reader
 from osform.files.seen import Seen
 from osform.flows.load.deciding import Decider
@@ -30,6 +29,12 @@ from osform.flows.load.whereabouts import Whereabouts
 SHOWN_FAILURES = 20
 _ROUNDS = 5
 """How often a document is decided on anew that somebody else changes meanwhile."""
+
+
+_COUNTED = (
+    "read", "indexed", "created", "unchanged", "patched", "copied", "resumed", "failed", "repeated", "retries",
+    "ingest_seconds", "waited", "without_text",
+)  # fmt: skip
 
 
 @dataclass
@@ -63,10 +68,32 @@ class Ingested:
     """Embedded field -> documents that came with nothing in it; they get no vector."""
     dead_letter: Path | None = None
 
+    def plus(self, other: Ingested) -> None:
+        """Count in what another process did of the same load, but for its time."""
+        for name in _COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     @property
     def docs_per_second(self) -> float:
         """Documents indexed a second, all told."""
         return self.indexed / self.seconds if self.seconds else 0.0
+
+
+class Notes(Protocol):
+    """How far a load has got. ``rows`` is how many of the first ones were settled when an earlier run ended early."""
+
+    @property
+    def rows(self) -> int: ...
+
+    def reached(self, rows: int, *, now: bool = False) -> None:
+        """So many rows from the first on are settled; to be kept at once with ``now``."""
+
+
+class Letters(Protocol):
+    """Where rows go that can't be indexed."""
+
+    def add(self, rejected: Rejected) -> None:
+        """Keep one; it is kept for good when this comes back."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +106,8 @@ class Tools:
     seen: Seen
     writer: BulkWriter
     pacing: Pacing
-    letters: DeadLetters
-    checkpoint: Checkpoint
+    letters: Letters
+    checkpoint: Notes
     report: Report
     stopped: threading.Event
     patience: Callable[[], Patience]
