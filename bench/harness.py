@@ -7,6 +7,7 @@ those is shown: on a shared machine it holds stiller than the ratio of two media
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,12 @@ def quartiles(values: Sequence[float]) -> tuple[float, float] | None:
         return (values[0], values[0]) if values else None
     first, _, third = statistics.quantiles(values, n=4, method="inclusive")
     return first, third
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The least of some figures that so many percent of them don't exceed; there has to be one."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 @dataclass

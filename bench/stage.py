@@ -62,6 +62,13 @@ class Stage:
             client.indices.delete(index=index)
             client.close()
 
+    def compact(self, alias: str) -> None:
+        """One segment a shard, as an index comes to be that is written seldom."""
+        client = self.client(timeout=300)
+        client.indices.forcemerge(index=alias, params={"max_num_segments": 1})
+        client.indices.refresh(index=alias)
+        client.close()
+
     def serve(self, bundle: Path, config: Mapping[str, Any]) -> str:
         """Have the ML node serve a model that osform didn't make, TorchScript; returns its id."""
         cluster = Cluster(self.url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.tracks import ingest, large, loads, models, plan, startup
+from bench.tracks import ingest, large, loads, models, plan, search, startup
 from bench.tracks.base import Track
 
 TRACKS: dict[str, Track] = {
@@ -11,6 +11,7 @@ TRACKS: dict[str, Track] = {
     "large-plan": large,
     "ingest": ingest,
     "loads": loads,
+    "search": search,
     "models": models,
 }
 """In the order in which they run: those that leave torch in this process last."""

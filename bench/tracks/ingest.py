@@ -100,7 +100,7 @@ def check(client: OpenSearch, alias: str, count: int) -> None:
 def with_osform(stage: Stage, alias: str, file: Path) -> None:
     """``osform ingest`` as the command does it, at its defaults."""
     cluster = Cluster(stage.url)
-    done = ingest(cluster, alias, [str(file)], dead_letter=file.with_suffix(f".{alias}"))
+    done = ingest(cluster, alias, [str(file)], dead_letter=file.with_suffix(f".{alias}"), state=file.parent)
     cluster.close()
     if done.failed:
         raise DidNotFinish(f"{done.failed} documents failed")

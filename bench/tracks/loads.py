@@ -1,7 +1,8 @@
 """What it takes to have documents with vectors in an index: osform, and the ways that people go without it.
 
 Every arm starts from the same weights and the same file, and ends with a refresh. On the ML node: osform's own export
-behind ``osform ingest``; opensearch-py-ml's TorchScript behind ``helpers.bulk``, at their defaults and tuned. Beside
+behind ``osform ingest``, and behind opensearch-py's ``streaming_bulk`` and ``parallel_bulk``, tuned; opensearch-py-ml's
+TorchScript behind ``helpers.bulk``, at their defaults and tuned. Beside
 the cluster: sentence-transformers, its batches tuned, and ``helpers.bulk`` into an index without a pipeline. The limit
 is osform's model in process, one text a call as ML Commons does it, a single thread for each processor, and nothing
 else done. All of them have the processors of this process; the nodes have theirs: run it as ``taskset -c 0,1``, say,
@@ -21,12 +22,12 @@ from typing import Any
 
 from opensearchpy.helpers import bulk, parallel_bulk
 
-from bench import peers, texts
+from bench import peak, peers, texts
 from bench.harness import Arm, Sample, Table
 from bench.limit import Limit
 from bench.stage import Stage
 from bench.tracks.base import Context
-from bench.tracks.ingest import TIMEOUT, VECTOR, Load, finish, once, with_osform
+from bench.tracks.ingest import TIMEOUT, VECTOR, Load, finish, once, with_osform, with_parallel, with_streaming
 from bench.tracks.models import bundle_path, packaged, tokens_of
 from osform.core.events import silent
 from osform.core.models import PackagedModel
@@ -35,6 +36,8 @@ ABOUT = "osform ingest against opensearch-py-ml, sentence-transformers in the cl
 NEEDS_CLUSTER = True
 ROUNDS = 5
 OSFORM = "osform ingest"
+LIMIT = "the model in process"
+WARM = 200
 BATCHES = (16, 32, 64, 128)
 CHUNK, CLIENTS = 200, 2
 
@@ -60,6 +63,7 @@ def run(context: Context) -> list[Table]:
             with tempfile.TemporaryDirectory(prefix="osform-bench-") as place:
                 file = documents.write(Path(place) / "documents.jsonl")
                 arms = _arms(stage, documents, file, theirs, encoder, limit)
+                _warm(stage, documents, Path(place), theirs)
                 table = context.measure(
                     arms,
                     settings.rounds_or(ROUNDS),
@@ -69,6 +73,7 @@ def run(context: Context) -> list[Table]:
                     reference=OSFORM,
                 )
             table.notes += texts.describe(documents, tokens_of(model))
+            table.notes.append(_roof(source, [tokens_of(model)(text) for text in documents.texts], table))
             table.notes.append(f"opensearch-py-ml cuts texts at {peers.cut_at(made_by_peer)} tokens, and fills them up")
             tables.append(table)
     finally:
@@ -94,11 +99,30 @@ def _arms(
 
     return [
         Arm(OSFORM, ours),
+        Arm("streaming_bulk, tuned, osform's model", lambda: once(stage, with_streaming, file, count)),
+        Arm("parallel_bulk, tuned, osform's model", lambda: once(stage, with_parallel, file, count)),
         Arm("opensearch-py-ml, bulk, defaults", partial(peer, with_bulk, theirs[0])),
         Arm("opensearch-py-ml, bulk, tuned", partial(peer, with_parallel_2, theirs[1])),
         Arm("sentence-transformers, bulk", partial(peer, with_client_vectors(encoder, batch), "_none")),
-        Arm("the model in process", in_process),
+        Arm(LIMIT, in_process),
     ]
+
+
+def _warm(stage: Stage, documents: texts.Documents, place: Path, theirs: tuple[str, str]) -> None:
+    """Have every model and path of the server used some hundred times: what was just deployed is slow at first."""
+    first = texts.Documents(documents.lines[:WARM])
+    file = first.write(place / "first.jsonl")
+    for pipeline in (None, *theirs):
+        once(stage, with_parallel, file, len(first.lines), pipeline)
+
+
+def _roof(source: Path, lengths: list[int], table: Table) -> str:
+    """What the processors multiply in fp32, and how much of it the arms' documents are worth."""
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    most, a_text = peak.multiplied(processors()), peak.operations(config, lengths) / 1e9
+    shares = {name: next(each.median for each in table.series if each.arm == name) for name in (OSFORM, LIMIT)}
+    worth = ", ".join(f"{name} {rate * a_text / most:.0%}" for name, rate in shares.items() if rate)
+    return f"{processors()} processors multiply {most:.0f} GFLOP/s in fp32; a text takes {a_text:.2f} GFLOP: {worth}"
 
 
 def with_bulk(stage: Stage, alias: str, file: Path) -> None:

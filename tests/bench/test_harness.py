@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.harness import Arm, DidNotFinish, Sample, Series, Settings, Table, measure, order, quartiles
+from bench.harness import Arm, DidNotFinish, Sample, Series, Settings, Table, measure, order, percentile, quartiles
 
 
 def playing(*values: float | None, name: str = "arm", extra: float = 1.0) -> Arm:
@@ -112,3 +112,8 @@ def test_a_table_remembers_what_else_the_machine_did() -> None:
         elsewhere=lambda: lambda: 2.5,
     )
     assert table.elsewhere == 2.5
+
+
+@pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 5), (90, 9), (99, 10), (100, 10)])
+def test_a_percentile_is_one_of_the_figures(percent: float, value: float) -> None:
+    assert percentile(range(10, 0, -1), percent) == value

@@ -11,11 +11,14 @@ from click.testing import CliRunner
 
 from bench.__main__ import main
 from bench.harness import DidNotFinish, Settings
+from bench.peak import operations
 from bench.texts import Documents, histogram, long, sample, short
 from bench.tracks import TRACKS, startup
 from bench.tracks.base import Context
 from bench.tracks.ingest import _actions
+from bench.tracks.search import exactly, questions
 from bench.tracks.startup import command
+from osform.core.request import Request
 
 LINES = [json.dumps({"id": f"d{number}", "summary": f"text {number}"}) for number in range(20)]
 
@@ -78,3 +81,23 @@ def test_the_output_says_when_it_is_not_worth_quoting() -> None:
     told = CliRunner().invoke(main, ["start-up", "--quick"])
     assert told.exit_code == 0, told.output
     assert "not worth quoting: this was a quick run" in told.stdout
+
+
+def test_the_operations_of_minilm_are_some_21_million_a_token() -> None:
+    config = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6}
+    assert operations(config, [1]) == pytest.approx(21.2e6, rel=0.01)
+    assert operations(config, [10, 30]) > 20 * operations(config, [1])
+
+
+def test_questions_are_first_sentences_that_are_neither_short_nor_long() -> None:
+    docstrings = ("Open a file and read it. Then close it.", "Yes.", "Open a file and read it. More.", "word " * 40)
+    documents = Documents(tuple(json.dumps({"id": str(n), "docstring": text}) for n, text in enumerate(docstrings)))
+    assert questions(documents, 10, seed=1) == ["Open a file and read it"]
+
+
+def test_an_exact_search_is_the_same_but_for_the_graph() -> None:
+    words, near = {"match": {"summary": "a"}}, {"neural": {"summary_vector": {"k": 100}}}
+    hybrid = Request("POST", "/a/_search", {"size": 10, "query": {"hybrid": {"queries": [words, near]}}})
+    body = exactly(hybrid, [1.0]).body
+    first, second = body["query"]["hybrid"]["queries"]
+    assert (first, list(second), body["size"]) == (words, ["script_score"], 10)
