@@ -17,7 +17,7 @@ from osform.core.request import Request
 from osform.flows.ingesting import Ingested, Pace, ingest
 from tests import tiny
 from tests.live.stacks import Project, lay_out
-from tests.proxy import Proxy
+from tests.proxy import Proxy, nth
 
 WORDS = ("a cat on a sofa", "the old harbour", "coffee and bread", "a dog and snow", "the street in the morning")
 DIGEST = (
@@ -180,6 +180,24 @@ def test_an_update_changes_what_its_rows_name_and_nothing_else(
     assert (first["text"], first["price"]) == (rows(1)[0]["text"], 5)
     assert (second["text"], second["price"]) == ("snow", 1)
     assert true(cluster, stack, "r1")
+
+
+def test_a_text_that_got_no_vector_is_counted_until_it_is_sent_again(
+    cluster: Cluster, stack: Project, tmp_path: Path
+) -> None:
+    def set_pipeline(name: str) -> None:
+        cluster.send(Request("PUT", f"/{stack.name}/_settings", {"index.default_pipeline": name}))
+
+    (found,) = cluster.send(Request("GET", f"/{stack.name}/_settings")).values()
+    own = found["settings"]["index"]["default_pipeline"]
+    blank = {"id": "blank", "text": "  "}
+    with Proxy(stack.url, nth(1, lambda _call: set_pipeline("_none"), path="_bulk")) as proxy:
+        done = send(stack, tmp_path, [*rows(6), blank], url=proxy.url)
+    assert (done.indexed, done.without_vector) == (7, 6)
+    set_pipeline(own)
+    again = send(stack, tmp_path, [*rows(6), blank])
+    assert (again.unchanged, again.without_vector) == (1, 0)
+    assert true(cluster, stack, "r5")
 
 
 def test_a_document_that_changes_between_the_look_and_the_write_is_looked_at_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from osform.kinds import ml
 from tests import tiny
 from tests.live.stacks import Project, lay_out
 
+MEASURED = logging.getLogger("measured")  # make soak shows it
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 
 
@@ -78,6 +80,26 @@ def test_a_model_is_deployed_on_both_ml_nodes(project: Project, cluster: Cluster
     assert [node.name for node in ml_nodes(cluster)] == ["ml", "ml-2"]
     assert len(serving(cluster, [model_of(cluster)])[model_of(cluster)]) == 2
     assert "served by 2 nodes" in project.run("status").out
+
+
+def predictions(cluster: Cluster) -> dict[str, int]:
+    """Calls of the model that each node has answered, by the node's name."""
+    model_id = model_of(cluster)
+    found = cluster.send(Request("GET", f"{ml.BASE}/profile/models/{model_id}"))["nodes"]
+    names = {node.id: node.name for node in ml_nodes(cluster)}
+    stats = {names[id]: node["models"][model_id].get("predict_request_stats", {}) for id, node in found.items()}
+    return {name: int(each.get("count", 0)) for name, each in stats.items()}
+
+
+def test_a_load_is_embedded_by_both_ml_nodes(project: Project, cluster: Cluster) -> None:
+    rows = project.root / "rows.jsonl"
+    rows.write_text("".join(f'{{"id": "r{n}", "text": "a lamp beside door {n}"}}\n' for n in range(2_000)))
+    done = project.run("ingest", str(rows), "--into", project.name, "--cluster", cluster.url, "--format", "json")
+    assert (done.status, done.json["created"], done.json["without_vector"]) == (0, 2_000, 0), done.err
+    shares = predictions(cluster)
+    MEASURED.info("calls of the model: %s; %s documents a second", shares, done.json["docs_per_second"])
+    assert set(shares) == {"ml", "ml-2"}
+    assert min(shares.values()) >= 0.3 * sum(shares.values())
 
 
 def test_a_model_that_is_taken_off_one_of_two_nodes_is_drift_and_apply_mends_it(
