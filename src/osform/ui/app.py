@@ -102,7 +102,7 @@ class App:
             return self._upload(asked) if asked.path == "/picture" else _nothing()
         match first:
             case "":
-                return searching.page(asked, self.cluster, self.settings, self.pages)
+                return searching.page(asked, self.cluster, self.settings, self.pages, self.uploads.get)
             case "stack" if not rest:
                 return stack_page.page(self.cluster, self.settings, self.pages)
             case "picture":
@@ -165,7 +165,6 @@ class App:
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",  # with no-referrer, forms would have no Origin to check
             "Cross-Origin-Resource-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
             "Cache-Control": "no-store",
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -69,7 +69,9 @@ class Wish:
         return f"/?{urlencode([*pairs, *(('f', each) for each in said['f'])])}"
 
 
-def page(asked: Asked, cluster: Cluster, settings: Settings, pages: Pages) -> Reply:
+def page(
+    asked: Asked, cluster: Cluster, settings: Settings, pages: Pages, kept: Callable[[str], bytes | None]
+) -> Reply:
     """The page; what is wrong stands on it as a sentence, beside the form."""
     shown: dict[str, Any] = {"known": (), "fields": (), "vectors": (), "answer": None, "problem": None, "signs": SIGNS}
     wish, status = Wish.of(asked, settings.index or ""), 200
@@ -89,7 +91,11 @@ def page(asked: Asked, cluster: Cluster, settings: Settings, pages: Pages) -> Re
     except OsformError as error:
         shown["problem"], status = problem_of(error), 400 if isinstance(error, InputError) else 502
     chips = [(each, wish.address(f=[other for other in wish.filters if other != each])) for each in wish.filters]
-    body = pages.render("search.html.j2", here="search", wish=wish, chips=chips, sizes=SIZES, **shown)
+    picture = {
+        "kept": bool(wish.picture) and kept(wish.picture) is not None,
+        "without_picture": wish.address(picture=""),
+    }
+    body = pages.render("search.html.j2", here="search", wish=wish, chips=chips, sizes=SIZES, **picture, **shown)
     return Reply(status, body)
 
 
