@@ -69,8 +69,10 @@ def focused(page: Page) -> str:
 def test_a_text_is_typed_and_found_in_three_columns_with_pictures(serve: Serve, windows: Windows) -> None:
     page = searched(windows.page(), serve())
     assert [page.locator(f"#{mode} .hit").count() for mode in ("lexical", "semantic", "hybrid")] == [3, 3, 3]
-    page.wait_for_function("[...document.querySelectorAll('summary img')].every((each) => each.naturalWidth === 64)")
     assert page.locator("summary img").count() == 6
+    for each in page.locator("summary img").all():
+        each.scroll_into_view_if_needed()
+        expect(each).to_have_js_property("naturalWidth", 64)
     assert page.locator("#lexical .score").first.inner_text() == "1.0000"
 
 

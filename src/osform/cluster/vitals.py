@@ -80,7 +80,11 @@ def _held(cluster: Cluster, patience: Patience) -> dict[str, frozenset[str]]:
             raise
         answer = None
     nodes = (answer or {}).get("nodes") or {}
-    return {id: frozenset(entry.get("models") or ()) for id, entry in nodes.items()}
+    # A node that only passes questions on has an entry for the model as well, without a state.
+    return {
+        id: frozenset(model for model, seen in (entry.get("models") or {}).items() if seen.get("model_state"))
+        for id, entry in nodes.items()
+    }
 
 
 def _node(id: str, entry: Mapping[str, Any], stats: Mapping[str, Any], models: frozenset[str]) -> NodeVitals:
