@@ -85,6 +85,7 @@ def shown(page: Page, url: str) -> None:
     page.fill("input[name=fv]", "drawn")
     page.keyboard.press("Enter")
     page.wait_for_selector(".hit")
+    page.reload()  # the first question after an apply is slow
     shoot(page, "ui-search", 1200, 760)
     page.emulate_media(color_scheme="dark")
     shoot(page, "ui-narrow", 390, 760)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.ui import chromium
 
@@ -15,6 +15,7 @@ from tests.ui import chromium
 @contextmanager
 def launched() -> Iterator[Browser]:
     """The browser. ``evil.example`` stands for this machine in it, as a page on the web may bring about."""
+    expect.set_options(timeout=30_000)  # the machine may be busy with clusters
     with sync_playwright() as play:
         path = chromium.obtain(play.chromium.executable_path)
         browser = play.chromium.launch(
@@ -37,7 +38,7 @@ class Windows:
         context = self.browser.new_context(**options)
         self.opened.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._said)
         return page
