@@ -84,7 +84,7 @@ def assembled(
     """A load that is ready to run. ``share`` of them use the same ML nodes at the same time."""
     pacing = Pacing(_bounds(cluster, where.now, run.pace, share), run.pace.timeout, run.clock)
     wake = Waker(
-        cluster, where.now.model_ids, deadline=run.pace.patience, clock=run.clock, sleep=run.stopped.wait,
+        cluster, where.now.model_ids, patience=run.pace.patience, clock=run.clock, sleep=run.stopped.wait,
         report=run.report,
     )  # fmt: skip
     means = Means(pacing, run.clock, run.stopped.wait, run.chance, run.report, wake)
