@@ -148,11 +148,16 @@ def status(
 ) -> None:
     """Show who one is on the cluster, and which resources there are, since when, by whom, and whether they are well."""
     from osform.cluster.identity import identity
+    from osform.cluster.retry import ping
 
     stack = loaded(provision, environment, variables)
     with connected(cluster_url) as cluster:
-        rows = stack.status(cluster)
+        ping(cluster)
         who, url = identity(cluster), cluster.url
+        if format == "text":  # even where nothing else is for this user to see
+            for sentence in _identified(who, url):
+                click.echo(sentence)
+        rows = stack.status(cluster)
     if format == "json":
         spec = stack.spec
         shown = {
@@ -164,8 +169,6 @@ def status(
         }
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
-    for sentence in _identified(who, url):
-        click.echo(sentence)
     table = [("resource", "since", "by", "commit", "health", "documents")]
     for row in rows:
         commit = (row.commit or "")[:10] + ("+changes" if (row.commit or "").endswith("+changes") else "")

@@ -19,6 +19,8 @@ from osform.errors import RequestFailed, Unreachable
 _EXPIRED, _NOT_YET, _NAME, _ADDRESS = 10, 9, 62, 64
 _UNTRUSTED = {2, 18, 19, 20, 21, 27}
 _PLAIN = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
+_SILENT = {"Failed to get ML node level profile": "cluster:admin/opensearch/ml/profile/nodes"}
+"""Where ML Commons passes on the failure and keeps the reason, and the right that it is about."""
 _CA_HINT = "name the file of its CA: --ca FILE, OSFORM_CA, or ca in the profile"
 _SKEW = re.compile(
     r"signature (expired|not yet current)|request signature we calculated .*(expired|skew)", re.IGNORECASE
@@ -172,6 +174,17 @@ def refused(request: Request, status: int, type: str, reason: str, url: str, use
             _forbidden(request, reason, who),
             "osform rights prints the role that it takes",
         )
+    if status == 500 and (silent := next((right for words, right in _SILENT.items() if words in reason), None)):
+        return _said(
+            request, status, type, reason,
+            f"{request} failed {who}, and the server does not say why: so it is where the right {silent} is missing",
+            "osform rights prints the role that it takes", passing=True,
+        )  # fmt: skip
+    if status == 400 and "_plugins/_security" in request.path and "no handler found" in lower:
+        return _said(
+            request, status, type, reason, f"{url} has no security plugin, and so neither users nor roles",
+            "take their files out of this stack, or use a cluster that has it",
+        )  # fmt: skip
     if "no cluster-manager" in lower or "no cluster manager" in lower or "not_discovered" in type:
         return _said(
             request, status, type, reason, f"{url} has no cluster manager at the moment",
