@@ -206,7 +206,7 @@ def _said(
 
 def _forbidden(request: Request, reason: str, who: str) -> str:
     """The security plugin names what is missing: no permissions for [indices:admin/create] and User [name=...]."""
-    found = re.search(r"no permissions for \[([^\]]*)\]", reason)
+    found = re.search(r"no permissions for \[(.*?)\](?: and |$)", reason)
     if found is None:
         return f"{request} is not allowed {who}: 403 {reason}"
     right = found[1] or "(the server does not say which)"
