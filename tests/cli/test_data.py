@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from osform.cli.data import ingest, search
+from osform.cli.data import ingest
+from osform.cli.search import search
 from osform.errors import InputError
 from tests.proxy import Answer, Call, Proxy
 

@@ -55,6 +55,8 @@ def _working_options(command: Command) -> Command:
         click.option("--precision", type=click.Choice(PRECISIONS), help="[default: bf16 on a GPU, else fp32]"),
         click.option("--max-new-tokens", metavar="N", type=click.IntRange(1, 400), default=30, show_default=True,
                      help="The longest text, in tokens."),
+        click.option("--quick-decode", "quick", is_flag=True,
+                     help="Scale JPEGs down while decoding: faster, slightly other pixels."),
         click.option("--compile", "static", is_flag=True,
                      help="Compile the decoding: a minute at first, faster afterwards, on a GPU."),
     ):  # fmt: skip
@@ -62,7 +64,7 @@ def _working_options(command: Command) -> Command:
     return command
 
 
-def _input_options(command: Command) -> Command:
+def input_options(command: Command) -> Command:
     for option in (
         click.option("--column", metavar="NAME", help="The column of a table that names pictures."),
         click.option("--url-params", metavar="QUERY", default="",
@@ -81,8 +83,6 @@ def _input_options(command: Command) -> Command:
                      help="Pictures at a time. [default: what memory allows]"),
         click.option("--workers", metavar="N", type=click.IntRange(0, 64),
                      help="Processes that decode. [default: one less than processors, at most 8]"),
-        click.option("--quick-decode", "quick", is_flag=True,
-                     help="Scale JPEGs down while decoding: faster, slightly other pixels."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -100,7 +100,7 @@ def _input_options(command: Command) -> Command:
 @click.option("--retry", is_flag=True, help="Try the pictures again that failed before.")
 @click.option("--restart", is_flag=True, help="Write the file anew.")
 @_working_options
-@_input_options
+@input_options
 @format_option()
 def describe(paths: tuple[str, ...], out: Path, format: str, **options: Any) -> int:
     """Describe pictures, a line of JSON for each picture and prompt.
@@ -116,8 +116,8 @@ def describe(paths: tuple[str, ...], out: Path, format: str, **options: Any) -> 
     manner = Manner(**{name: options[name] for name in names})
     uses = _uses(options["prompts"], options["questions"], options["chat"])
     with reporting() as report:
-        done = run(_inputs(paths, options), out, _model(options["model"], options), uses=uses, manner=manner,
-                   web=_web(options), report=report)  # fmt: skip
+        done = run(inputs_of(paths, options), out, _model(options["model"], options), uses=uses, manner=manner,
+                   web=web_of(options), report=report)  # fmt: skip
     click.echo(json.dumps(captioned_json(done)) if format == "json" else captioned_text(done))
     return SOME_FAILED if done.failed else 0
 
@@ -131,7 +131,7 @@ def describe(paths: tuple[str, ...], out: Path, format: str, **options: Any) -> 
 @click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A beginning to go on from. Repeatable.")
 @click.option("--restart", is_flag=True, help="Describe all pictures anew.")
 @_working_options
-@_input_options
+@input_options
 @format_option()
 def compare(paths: tuple[str, ...], page: Path, models: tuple[str, ...], format: str, **options: Any) -> int:
     """Have several models describe the same pictures, and show what they say side by side.
@@ -144,14 +144,14 @@ def compare(paths: tuple[str, ...], page: Path, models: tuple[str, ...], format:
     from osform.flows.comparing_captions import shown
 
     manner = Manner(**{name: options[name] for name in ("batch", "workers", "quick", "most_pixels", "restart")})
-    inputs = _inputs(paths, options)
+    inputs = inputs_of(paths, options)
     chosen = []
     for name in models or COMPARED:
         model, _, revision = name.partition("@")
         chosen.append(_model(model, {**options, "revision": revision or None}))
     with reporting() as report:
         done = run(inputs, chosen, page, uses=_uses(options["prompts"], None, None), manner=manner,
-                   web=_web(options), report=report)  # fmt: skip
+                   web=web_of(options), report=report)  # fmt: skip
     try:
         page.write_text(html(done, dict(shown(inputs))), encoding="utf-8")
     except OSError as error:
@@ -184,7 +184,7 @@ def _uses(prompts: Sequence[str], questions: Path | None, chat: Path | None) -> 
     )
 
 
-def _inputs(paths: Sequence[str], options: dict[str, Any]) -> Inputs:
+def inputs_of(paths: Sequence[str], options: dict[str, Any]) -> Inputs:
     from urllib.parse import parse_qsl
 
     from osform.flows.picture_inputs import Inputs
@@ -210,7 +210,7 @@ def _model(name: str, options: dict[str, Any]) -> Model:
     )
 
 
-def _web(options: dict[str, Any]) -> Web:
+def web_of(options: dict[str, Any]) -> Web:
     from osform.images.fetching import Web
 
     return Web(options["connections"], timeout=options["timeout"], allow_private=options["allow_private"])

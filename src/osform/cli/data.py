@@ -17,16 +17,12 @@ import click
 from osform.cli.console import reporting
 from osform.cli.options import cluster_option, connected, format_option
 from osform.core.events import Note
-from osform.core.rows import value_at
 from osform.errors import InputError
 
 if TYPE_CHECKING:
     from osform.cluster.client import Cluster
-    from osform.cluster.queries import Hit
-    from osform.core.checks import Mode
     from osform.files.inputs import Kind
     from osform.flows.ingesting import Ingested
-    from osform.flows.searching import Searched
 
 SOME_FAILED = 3
 
@@ -199,89 +195,3 @@ def ingested_text(done: Ingested) -> str:
     if done.failed:
         text += f"\n{done.failed} failed; once the cause is gone: osform ingest {done.dead_letter} --into {done.alias}"
     return text
-
-
-@click.command()
-@click.argument("alias")
-@click.argument("text")
-@click.option(
-    "--mode",
-    type=click.Choice(["lexical", "semantic", "hybrid"]),
-    help="By words, by meaning, or both. [default: semantic where there are vectors]",
-)
-@click.option("--field", metavar="FIELD", help="The text or vector field to search, where there are several.")
-@click.option(
-    "--size",
-    "--k",
-    "-k",
-    "size",
-    metavar="N",
-    type=click.IntRange(1, 1_000),
-    default=10,
-    show_default=True,
-    help="Documents to find.",
-)
-@click.option("--pipeline", metavar="NAME", help="The search pipeline. [default: the index's own]")
-@cluster_option
-@format_option()
-def search(
-    alias: str,
-    text: str,
-    mode: Mode | None,
-    field: str | None,
-    size: int,
-    pipeline: str | None,
-    cluster_url: str | None,
-    format: str,
-) -> None:
-    """Search ALIAS for TEXT. Fields, model and search pipeline are read from the cluster."""
-    from osform.flows.searching import search as run
-
-    with connected(cluster_url) as cluster:
-        answer = run(cluster, alias, text, mode=mode, field=field, size=size, pipeline=pipeline)
-    if format == "json":
-        click.echo(json.dumps(searched_json(answer), ensure_ascii=False))
-    elif not answer.found.hits:
-        click.echo("nothing was found", err=True)
-    elif sys.stdout.isatty():
-        _draw(answer)
-    else:
-        for line in plain_lines(answer):
-            click.echo(line)
-
-
-def searched_json(answer: Searched) -> dict[str, Any]:
-    """What was found, for programs."""
-    hits = [{"id": hit.id, "score": hit.score, "source": hit.source} for hit in answer.found.hits]
-    return {"took_ms": answer.found.took_ms, "mode": answer.mode, "hits": hits}
-
-
-def plain_lines(answer: Searched) -> Iterable[str]:
-    """What was found, a line each: score, id and text, with a tab between them."""
-    for hit in answer.found.hits:
-        yield f"{hit.score:.4f}\t{hit.id}\t{text_of(hit, answer)}"
-
-
-def text_of(hit: Hit, answer: Searched) -> str:
-    """The text to show of a document, on one line: what is embedded, else its text fields, else all of it."""
-    fields = [one.text for one in answer.target.embeddings] or list(answer.target.text_fields)
-    texts = [str(value) for field in fields if (value := value_at(hit.source, field))]
-    return " ".join(" | ".join(texts or [json.dumps(hit.source, ensure_ascii=False)]).split())
-
-
-def _draw(answer: Searched) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    hits = answer.found.hits
-    ids = min(40, max(len(hit.id) for hit in hits))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("score", justify="right", min_width=5)
-    table.add_column("id", style="cyan", min_width=ids, max_width=ids, no_wrap=True)
-    table.add_column("text", max_width=max(20, console.width - ids - 8), no_wrap=True)
-    for hit in hits:
-        table.add_row(f"{hit.score:.3f}", Text(hit.id), Text(text_of(hit, answer)))
-    console.print(table)
-    console.print(f"{len(hits)} found, {answer.mode}, {answer.found.took_ms} ms", style="dim")

@@ -34,10 +34,11 @@ COMMANDS = {
     "schema": ("osform.cli.schema:schema", "JSON Schema of the files, for editors."),
     "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
     "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),
-    "search": ("osform.cli.data:search", "Search an alias: lexical, semantic or hybrid."),
+    "search": ("osform.cli.search:search", "Search an alias: by words, by meaning, by what pictures show."),
     "ui": ("osform.cli.ui:ui", "A page to try searches on and look at the pictures found."),
     "evaluate": ("osform.cli.evaluate:evaluate", "Whether indices find what their checks expect."),
     "caption": ("osform.cli.caption:caption", "Describe pictures in words, for osform ingest."),
+    "pictures": ("osform.cli.pictures:pictures", "Index pictures by what they show, for osform search --image."),
     "cluster": ("osform.cli.cluster:cluster", "A real OpenSearch on this machine, no Docker."),
 }
 

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 from osform.core.document import Document, Path
 from osform.errors import Place
 
-Mode = Literal["lexical", "semantic", "hybrid"]
-MODES: tuple[Mode, ...] = get_args(Mode)
+Mode = Literal["lexical", "semantic", "hybrid", "picture"]
+MODES: tuple[Mode, ...] = ("lexical", "semantic", "hybrid")
+"""Those that ask of texts."""
 
 Metric = Literal["ndcg_at_10", "recall_at_10", "success", "median_ms", "p95_ms"]
 METRICS: tuple[Metric, ...] = get_args(Metric)

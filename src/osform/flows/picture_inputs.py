@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def _of_table(name: str, inputs: Inputs) -> Iterator[Picture]:
         column = column or _column(row.document, name)
         value = row.document.get(column)
         if isinstance(value, str):
-            yield of_value(value, folder, inputs.params)
+            yield replace(of_value(value, folder, inputs.params), row=row.document)
         else:
             what = "nothing" if value is None else f"a {type(value).__name__}"
             yield Picture(place, reason=f"{what} in the column {column!r}, expected an address or a path")

@@ -22,10 +22,13 @@ class Checkpoint:
     revision: str
 
 
-def locate(model: str, revision: str | None, known: Mapping[str, str], *, extra: str = "caption") -> Checkpoint:
+def locate(
+    model: str, revision: str | None, known: Mapping[str, str], *, extra: str = "caption", also: tuple[str, ...] = ()
+) -> Checkpoint:
     """The files of a model: a folder where there is one of that name, else of the Hub, downloaded where need be.
 
-    ``known`` are revisions by repository, for when none is asked; ``extra`` is what has to be installed.
+    ``known`` are revisions by repository, for when none is asked; ``extra`` is what has to be installed,
+    ``also`` are patterns of files that are fetched besides safetensors.
     Raises InputError for a name that is neither or that needs a revision, PictureError where the Hub has no answer.
     """
     folder = Path(model)
@@ -41,18 +44,18 @@ def locate(model: str, revision: str | None, known: Mapping[str, str], *, extra:
             f"{model}: no revision of it is known to fit the installed transformers",
             hint="name one: --revision COMMIT (main is one as well, and what it stood for is kept in the manifest)",
         )
-    path = _download(model, wanted, extra)
+    path = _download(model, wanted, extra, also)
     return Checkpoint(path, model, path.name)
 
 
-def _download(model: str, revision: str, extra: str) -> Path:
+def _download(model: str, revision: str, extra: str, also: tuple[str, ...]) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingExtra(extra, "a model that looks at pictures", error) from error
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=[*_FILES, *also]))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise PictureError(
             f"{model} at {revision} can't be downloaded: {error}",

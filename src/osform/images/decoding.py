@@ -21,6 +21,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM
 
 MOST_PIXELS = 150_000_000
 MOST_BYTES = 100_000_000
+_LONGEST = 65_500  # pixels of a side, enlarged
 _WHITE = (255, 255, 255)
 
 
@@ -28,6 +29,7 @@ _WHITE = (255, 255, 255)
 class Decoding:
     """How pictures are decoded: to squares of ``size`` pixels, resized by Pillow's filter ``resample``.
 
+    With ``crop`` the shorter side becomes ``size``, and the square of ``crop`` pixels in the middle is what is seen.
     ``most_pixels`` and ``most_bytes`` are limits of a picture; ``quick`` lets libjpeg scale down while it decodes,
     which is three times as fast and gives slightly other pixels.
     """
@@ -37,6 +39,7 @@ class Decoding:
     most_pixels: int = MOST_PIXELS
     most_bytes: int = MOST_BYTES
     quick: bool = False
+    crop: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def thumbnail(content: bytes | None, path: str, side: int, most_pixels: int) -> 
         content = Path(path).read_bytes() if content is None else content
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            small = in_rgb(_opened(content, most_pixels, side))
+            small = in_rgb(opened(content, most_pixels, side))
         small.thumbnail((side, side))
         jpeg = io.BytesIO()
         small.save(jpeg, "JPEG", quality=80)
@@ -117,12 +120,24 @@ def thumbnail(content: bytes | None, path: str, side: int, most_pixels: int) -> 
 def _pixels(content: bytes, how: Decoding) -> numpy.ndarray[Any, Any]:
     import numpy
 
-    upright = _opened(content, how.most_pixels, how.size if how.quick else None)
-    square = in_rgb(upright).resize((how.size, how.size), resample=how.resample)
+    upright = opened(content, how.most_pixels, how.size if how.quick else None)
+    square = _square(in_rgb(upright), how)
     return numpy.ascontiguousarray(numpy.asarray(square, dtype=numpy.uint8).transpose(2, 0, 1))
 
 
-def _opened(content: bytes, most_pixels: int, quick: int | None) -> Image:
+def _square(picture: Image, how: Decoding) -> Image:
+    if how.crop is None:
+        return picture.resize((how.size, how.size), resample=how.resample)
+    short, long = sorted(picture.size)
+    scaled = tuple(how.size if side == short else int(how.size * long / short) for side in picture.size)
+    if max(scaled) > _LONGEST:
+        raise Unfit(f"{picture.width} x {picture.height} pixels: too narrow to be seen as a square")
+    whole = picture.resize(scaled, resample=how.resample)
+    left, top = ((side - how.crop) // 2 for side in whole.size)
+    return whole.crop((left, top, left + how.crop, top + how.crop))
+
+
+def opened(content: bytes, most_pixels: int, quick: int | None) -> Image:
     """A picture as it was meant to be seen: the first frame of an animation, the first page of several, upright."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from glob import glob, has_magic
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from osform.errors import InputError
@@ -28,7 +29,7 @@ class Picture:
     """A picture that is to be described.
 
     ``name`` is what its line says. It is at ``url``, or in the file ``path``, or is what ``content`` holds; with a
-    ``reason`` it is known already that there is none.
+    ``reason`` it is known already that there is none. ``row`` is that of the table that names it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Picture:
     url: str = ""
     content: bytes | None = None
     reason: str = ""
+    row: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def is_table(name: str) -> bool:
