@@ -88,18 +88,16 @@ class Fleet:
 
     def __enter__(self) -> Fleet:
         quiet = {"logging_level": "ERROR", "log_to_driver": False}
-        if self._address:
-            try:
-                self._ray.init(address=self._address, **quiet)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                words = f"RAY_ADDRESS={self._address}: {error}"
-                raise ClusterError(words, hint="ray status says whether it runs") from error
-        else:
-            here = self._wanted or min(_USUAL_WORKERS, os.cpu_count() or 1)
-            self._ray.init(
-                address="local", num_cpus=here, object_store_memory=_STORE_BYTES, include_dashboard=False,
-                _node_ip_address="127.0.0.1", **quiet,
-            )  # fmt: skip
+        here = self._wanted or min(_USUAL_WORKERS, os.cpu_count() or 1)
+        own = {
+            "address": "local", "num_cpus": here, "object_store_memory": _STORE_BYTES, "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+        }  # fmt: skip
+        try:
+            self._ray.init(**({"address": self._address} if self._address else own), **quiet)
+        except Exception as error:
+            where = f"RAY_ADDRESS={self._address}" if self._address else "Ray could not be started on this machine"
+            raise ClusterError(f"{where}: {error}", hint="ray status says whether a cluster runs") from error
         self.workers = self._wanted or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         return self
 
