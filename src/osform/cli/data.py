@@ -125,7 +125,9 @@ def _engine(name: str, cluster: Cluster, workers: int | None) -> Callable[..., I
     from osform.cluster.client import Cluster
     from osform.flows.ingesting_on_ray import ingest_on_ray
 
-    return partial(ingest_on_ray, connect=partial(Cluster, cluster.connection, timeout=cluster.timeout), workers=workers)
+    return partial(
+        ingest_on_ray, connect=partial(Cluster, cluster.connection, timeout=cluster.timeout), workers=workers
+    )
 
 
 def again(arguments: Sequence[str], files: Sequence[str]) -> str:
