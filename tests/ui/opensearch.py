@@ -27,9 +27,13 @@ _WORDS_ONLY = {"properties": {"text": {"type": "text"}}}
 
 @dataclass
 class OpenSearch:
-    """Answers calls. ``away`` is what it says of a search by meaning; with no ``vectors``, its index has only words."""
+    """Answers calls. ``away`` is what it says of a search by meaning; with no ``vectors``, its index has only words.
+
+    With ``pictures``, the index has vectors of pictures too, and nothing says which model made them.
+    """
 
     vectors: bool = True
+    pictures: bool = False
     away: str = ""
     documents: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: DOCUMENTS)
     searches: list[Any] = field(default_factory=list)
@@ -42,10 +46,16 @@ class OpenSearch:
         if call.path == "/pics":
             mapping = MAPPING if self.vectors else _WORDS_ONLY
             settings = {"index.default_pipeline": "p"} if self.vectors else {}
+            if self.pictures:
+                mapping = {"properties": MAPPING["properties"] | {"seen": {"type": "knn_vector"}}}
+                settings = settings | {"index.search.default_pipeline": "s"}
             return Answer(200, {"pics-v1": {"aliases": {"pics": {}}, "settings": settings, "mappings": mapping}})
         if call.path.startswith("/_ingest/pipeline"):
             return Answer(200, {"p": EMBEDS})
-        if call.path == "/pics/_mapping":
+        if call.path.startswith("/_search/pipeline"):
+            enricher = {"neural_query_enricher": {"neural_field_default_id": {"seen": "m2"}}}
+            return Answer(200, {"s": {"request_processors": [enricher]}})
+        if call.path.startswith("/pics/_mapping"):
             return Answer(200, {})
         return self.cluster(call)
 

@@ -86,6 +86,29 @@ def test_an_index_without_vectors_is_searched_by_words_and_says_so(serve: Serve)
     assert 'id="semantic"' not in page
 
 
+def test_an_index_with_picture_vectors_has_a_column_more(serve: Serve) -> None:
+    served = serve(OpenSearch(pictures=True))
+    _, page, _ = ask(served.app, "/?q=cat")
+    assert [f'id="{mode}"' in page for mode in ("lexical", "semantic", "hybrid", "picture")] == [True] * 4
+    assert {"query_text": "cat", "model_id": "m2", "k": 100} in [
+        each["query"].get("neural", {}).get("seen") for each in served.opensearch.searches
+    ]
+
+
+def test_a_picture_alone_asks_the_picture_column_alone(serve: Serve) -> None:
+    app = serve(OpenSearch(pictures=True)).app
+    _, page, _ = ask(app, f"/?picture={app.uploads.add(png(1, 2, 3))}")
+    assert [f'id="{mode}"' in page for mode in ("lexical", "picture")] == [False, True]
+    assert "nothing says which model made the picture vectors of pics" in page
+
+
+def test_an_index_without_picture_vectors_says_so_of_a_picture(serve: Serve) -> None:
+    app = serve().app
+    status, page, _ = ask(app, f"/?picture={app.uploads.add(png(1, 2, 3))}")
+    assert status == 200
+    assert "pics has no picture vectors, so the picture finds nothing" in page
+
+
 def test_a_model_that_is_away_takes_its_columns_and_no_others(serve: Serve) -> None:
     _, page, _ = ask(serve(OpenSearch(away="Model not ready yet. Please deploy the model first.")).app, "/?q=cat")
     assert page.count("osform apply deploys it") == 2

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from osform.cluster.client import Cluster
 from osform.errors import InputError, OsformError
+from osform.flows.searching_pictures import Seer
 from osform.flows.stack import Stack
 from osform.ui import forms, searching, stack_page
 from osform.ui.folders import Folders, kind_of
@@ -73,6 +74,7 @@ class App:
     cluster: Cluster
     settings: Settings
     uploads: Uploads = field(default_factory=Uploads)
+    seer: Seer = field(default_factory=Seer)
 
     def answer(self, asked: Asked) -> Reply:
         """The answer to a request that the gate let through; never raises."""
@@ -102,7 +104,7 @@ class App:
             return self._upload(asked) if asked.path == "/picture" else _nothing()
         match first:
             case "":
-                return searching.page(asked, self.cluster, self.settings, self.pages, self.uploads.get)
+                return searching.page(asked, self.cluster, self.settings, self.pages, self.uploads.get, self.seer)
             case "stack" if not rest:
                 return stack_page.page(self.cluster, self.settings, self.pages)
             case "picture":

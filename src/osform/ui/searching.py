@@ -18,6 +18,7 @@ from osform.core.filters import SIGNS, Filter
 from osform.core.request import Request
 from osform.core.rows import value_at
 from osform.errors import InputError, OsformError
+from osform.flows.searching_pictures import Seer
 from osform.flows.side_by_side import Column, Question, SideBySide, hits_elsewhere, side_by_side
 from osform.ui.folders import Folders
 from osform.ui.pages import Pages, problem_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from osform.ui.app import Settings
 
 SIZES = (5, 10, 20, 50)
+SHARES = (10, 25, 50, 75, 90)
 MOST_TEXT = 2000
 _SHOWN = 400  # characters of a document's text
 _NUMBERS = re.compile(r"\[\n\s+(-?\d[^\[\]{}\"]*?)\n\s+\]")  # no string of JSON has a line break
@@ -34,7 +36,7 @@ _NUMBERS = re.compile(r"\[\n\s+(-?\d[^\[\]{}\"]*?)\n\s+\]")  # no string of JSON
 
 @dataclass(frozen=True)
 class Wish:
-    """What the form says."""
+    """What the form says; ``share`` is that of the text beside a picture, in percent."""
 
     index: str
     text: str
@@ -42,6 +44,7 @@ class Wish:
     size: int
     filters: tuple[str, ...]
     picture: str
+    share: int
 
     @classmethod
     def of(cls, asked: Asked, index: str) -> Wish:
@@ -52,17 +55,18 @@ class Wish:
             if field.strip() and value.strip()
         ]
         filters = dict.fromkeys(each for each in (*asked.query.get("f", ()), *added) if each.strip())
-        size = asked.one("size")
+        size, share = asked.one("size"), asked.one("share")
         return cls(
             asked.one("in") or index, asked.one("q")[:MOST_TEXT], asked.one("field"),
             int(size) if size in map(str, SIZES) else 10, tuple(filters), asked.one("picture"),
+            int(share) if share in map(str, SHARES) else 50,
         )  # fmt: skip
 
     def address(self, **other: Any) -> str:
         """The address of this search, with something of it otherwise."""
         said: dict[str, Any] = {
             "in": self.index, "q": self.text, "field": self.field, "size": "" if self.size == 10 else self.size,
-            "picture": self.picture, "f": self.filters,
+            "picture": self.picture, "share": "" if self.share == 50 else self.share, "f": self.filters,
         }  # fmt: skip
         said |= other
         pairs = [(name, value) for name, value in said.items() if value and name != "f"]
@@ -70,7 +74,7 @@ class Wish:
 
 
 def page(
-    asked: Asked, cluster: Cluster, settings: Settings, pages: Pages, kept: Callable[[str], bytes | None]
+    asked: Asked, cluster: Cluster, settings: Settings, pages: Pages, kept: Callable[[str], bytes | None], seer: Seer
 ) -> Reply:
     """The page; what is wrong stands on it as a sentence, beside the form."""
     shown: dict[str, Any] = {"known": (), "fields": (), "vectors": (), "answer": None, "problem": None, "signs": SIGNS}
@@ -82,26 +86,26 @@ def page(
         wish = Wish.of(asked, settings.index or next(iter(known), ""))
         if not wish.index:
             raise InputError("there is no index to search on this cluster", hint="osform init, then osform apply")
-        if wish.text:
-            answer = _asked(cluster, wish)
-            shown["answer"] = _view(answer, cluster, settings.folders)
-        target = answer.target if wish.text else describe(cluster, wish.index)
+        content = kept(wish.picture)
+        if wish.text or content is not None:
+            answer = _asked(cluster, wish, content, seer)
+            target, shown["answer"] = answer.target, _view(answer, cluster, settings.folders)
+        else:
+            target = describe(cluster, wish.index)
         shown["fields"] = tuple(sorted(name for name, kind in target.types.items() if kind in WHOLE | ORDERED))
         shown["vectors"] = tuple(dict.fromkeys(each.vector for each in target.embeddings))
     except OsformError as error:
         shown["problem"], status = problem_of(error), 400 if isinstance(error, InputError) else 502
     chips = [(each, wish.address(f=[other for other in wish.filters if other != each])) for each in wish.filters]
-    picture = {
-        "kept": bool(wish.picture) and kept(wish.picture) is not None,
-        "without_picture": wish.address(picture=""),
-    }
-    body = pages.render("search.html.j2", here="search", wish=wish, chips=chips, sizes=SIZES, **picture, **shown)
+    shown |= {"kept": kept(wish.picture) is not None, "without_picture": wish.address(picture="")}
+    body = pages.render("search.html.j2", here="search", wish=wish, chips=chips, sizes=SIZES, shares=SHARES, **shown)
     return Reply(status, body)
 
 
-def _asked(cluster: Cluster, wish: Wish) -> SideBySide:
+def _asked(cluster: Cluster, wish: Wish, picture: bytes | None, seer: Seer) -> SideBySide:
     filters = tuple(Filter.parse(each) for each in wish.filters)
-    return side_by_side(cluster, wish.index, Question(wish.text, wish.field or None, wish.size, filters))
+    question = Question(wish.text, picture, wish.share / 100, wish.field or None, wish.size, filters)
+    return side_by_side(cluster, wish.index, question, seer)
 
 
 def _view(answer: SideBySide, cluster: Cluster, folders: Folders) -> dict[str, Any]:
@@ -124,7 +128,8 @@ def _column(
             "source": json.dumps(hit.source, indent=2, ensure_ascii=False),
         })  # fmt: skip
     return {
-        "mode": column.mode, "hits": rows, "took": column.found.took_ms if column.found else None,
+        "mode": column.mode, "detail": column.detail, "hits": rows,
+        "took": column.found.took_ms if column.found else None,
         "ms": round(column.seconds * 1000), "problem": problem_of(column.error) if column.error else None,
         "request": request_text(column.request), "curl": curl(column.request, cluster.url),
     }  # fmt: skip
