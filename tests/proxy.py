@@ -23,6 +23,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from urllib3.util import make_headers
+
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host", "content-length"}
 
 
@@ -140,6 +142,8 @@ class Proxy:
     def __init__(self, upstream: str, script: Script | None = None) -> None:
         parts = urlsplit(upstream)
         self.upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
+        self._secure = parts.scheme == "https"
+        self._login = dict(make_headers(basic_auth=f"{parts.username}:{parts.password}")) if parts.username else {}
         self.script = script
         self.requests: list[Seen] = []
         self._lock = threading.Lock()
@@ -178,10 +182,11 @@ class Proxy:
 
     def forward(self, call: Call, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """Ask the server, over a connection of its own: whatever the server closes, the client is not concerned."""
-        connection = http.client.HTTPConnection(*self.upstream, timeout=600)
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        connection = kind(*self.upstream, timeout=600)
         try:
             target = f"{call.path}?{call.query}" if call.query else call.path
-            kept = {name: value for name, value in headers.items() if name.lower() not in HOP_BY_HOP}
+            kept = {name: value for name, value in headers.items() if name.lower() not in HOP_BY_HOP} | self._login
             connection.request(call.method, target, body=body or None, headers=kept)
             answer = connection.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()

@@ -5,7 +5,7 @@
     ├── InputError              data to ingest, a question, an option: given wrongly
     ├── MissingExtra            the command needs an extra that is not installed
     ├── ClusterError            something about the OpenSearch cluster
-    │   ├── Unreachable         no answer: refused, unknown host, timed out
+    │   ├── Unreachable         no answer: refused, unknown host, timed out, a certificate that is not believed
     │   ├── RequestFailed       an answer with an error: status, type and reason
     │   ├── TaskFailed          a server task (registration, deployment) ended badly
     │   ├── NotReady            the cluster lacks what the work needs, e.g. an ML node
@@ -112,17 +112,41 @@ class ClusterError(OsformError):
 
 
 class Unreachable(ClusterError):
-    """No answer came: connection refused, unknown host, timed out, cut off."""
+    """No answer came: connection refused, unknown host, timed out, cut off, a certificate that is not believed.
+
+    ``why`` is one word for it, ``sent`` says whether the request may have arrived, ``passing`` whether it is of any use
+    to ask again.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, why: str = "cut off", sent: bool = True, passing: bool = True
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.why = why
+        self.sent = sent
+        self.passing = passing
 
 
 class RequestFailed(ClusterError):
     """The cluster answered with an error.
 
-    ``status`` is the HTTP status, ``type`` and ``reason`` are the server's own words where it gave them.
+    ``status`` is the HTTP status, ``type`` and ``reason`` are the server's own words where it gave them. ``sentence``
+    says what it means, where that is known. ``passing`` is False where it is of no use to ask again.
     """
 
-    def __init__(self, request: str, status: int, type: str, reason: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{request}: HTTP {status} {type}: {reason}", hint=hint)
+    def __init__(
+        self,
+        request: str,
+        status: int,
+        type: str,
+        reason: str,
+        *,
+        hint: str | None = None,
+        sentence: str = "",
+        passing: bool = True,
+    ) -> None:
+        super().__init__(sentence or f"{request}: HTTP {status} {type}: {reason}", hint=hint)
+        self.passing = passing
         self.request = request
         self.status = status
         self.type = type

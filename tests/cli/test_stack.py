@@ -157,7 +157,7 @@ def test_a_cluster_that_is_not_there_is_an_error_and_not_a_traceback(stack: Path
     for command in (["plan"], ["apply", "--yes"]):
         status, out, err = typed(*command, "--cluster", "127.0.0.1:9")
         assert (status, out) == (1, "")
-        assert "gave no answer to GET /" in err
+        assert "connection refused, nothing listens there" in err
         assert "next:  is the cluster up?" in err
 
 

@@ -17,9 +17,8 @@ def test_a_cluster_that_is_not_there_is_named_once_and_without_its_password() ->
     cluster = Cluster("http://admin:hunter2@127.0.0.1:9")
     with pytest.raises(Unreachable) as caught:
         ping(cluster)
-    assert caught.value.message.startswith("http://admin:***@127.0.0.1:9 gave no answer to GET /: ")
+    assert caught.value.message == "http://127.0.0.1:9: connection refused, nothing listens there"
     assert "hunter2" not in str(caught.value)
-    assert str(caught.value).count("refused") == 1
     cluster.close()
 
 

@@ -11,12 +11,15 @@ import click
 import pytest
 
 from osform.cli.main import cli
+from osform.cli.options import CONNECTION_OPTIONS
 from osform.core.plan import Plan
 from osform.files.models import load_models
 from osform.flows.applying import Outcome
 from tests.docs.markdown import DOCS, ROOT, blocks, quoted, sections, text
 
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z])(?![\w-])")
+CONNECTION = {name for name, *_ in CONNECTION_OPTIONS}
+"""They stand beside every --cluster, and are explained once."""
 SECTIONS = sections(text("docs/commands.md"))
 
 
@@ -55,7 +58,7 @@ def test_the_synopsis_has_the_options_of_the_command(name: str) -> None:
     shown = synopsis(SECTIONS[name])
     assert shown.startswith(f"    {name}")
     aliases = {"--k", "-k"}  # in the table only
-    assert set(OPTION.findall(shown)) == options(COMMANDS[name]) - aliases
+    assert set(OPTION.findall(shown)) == options(COMMANDS[name]) - aliases - CONNECTION
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -48,7 +48,7 @@ def test_the_readme_names_every_kind() -> None:
 def test_the_examples_make_a_stack(tmp_path: Path) -> None:
     provision = lay_out(tmp_path, "docs/kinds.md")
     (provision / "stack.yaml").write_text("name: example\n")
-    stack = Stack.load(provision, environ={"EMBEDDER_KEY": "a"})
+    stack = Stack.load(provision, environ={"EMBEDDER_KEY": "a", "ANA_HASH": "b"})
     assert {address.kind for address in stack.spec.resources} == set(KINDS)
 
 

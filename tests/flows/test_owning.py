@@ -163,6 +163,13 @@ def test_the_ids_beside_a_resource_are_those_of_all_others_of_its_kind() -> None
     assert ids_beside(state, Address.parse("model/a")) == {"model/a@1f2e3d4c", "theirs"}
 
 
+def test_a_group_that_is_renamed_with_its_name_kept_is_refused_with_the_line_that_says_so() -> None:
+    cluster, body = MemoryCluster(), {"name": "encoders"}
+    stack({"model_group/a": body}).apply(cluster).check()
+    with pytest.raises(PlanRefused, match=r"moved: \{model_group/a: model_group/b\}"):
+        stack({"model_group/b": body}).plan(cluster)
+
+
 def test_a_new_index_under_the_old_name_of_a_renamed_one_gets_a_number_of_its_own() -> None:
     cluster, index = MemoryCluster(), {"mappings": {"properties": {"a": {"type": "long"}}}}
     stack({"index/a": index}).apply(cluster).check()

@@ -145,5 +145,5 @@ class _Named(MemoryCluster):
 
     def answer(self, request: Request, words: list[str], body: Any) -> Any:
         if request.path == "/":
-            return {"cluster_name": "two", "cluster_uuid": self.uuid}
+            return {"cluster_name": "two", "cluster_uuid": self.uuid, "version": {"number": "3.6.0"}}
         return super().answer(request, words, body)

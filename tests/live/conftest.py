@@ -3,6 +3,7 @@
 ``OSFORM_KEEP_TEST_CLUSTER=1`` takes a cluster that runs as it is and leaves it running, so that the next run is quick.
 Its name and ports come from the checkout's path, so that two checkouts can be tested at the same time;
 ``OSFORM_TEST_CLUSTER=name:port`` chooses others.
+``OSFORM_TEST_SECURE=1`` runs them on a secured 2.19.1.
 ``OSFORM_TEST_VERSION=2.19.6`` runs the same tests on another OpenSearch; docs/versions.md has what came of that.
 """
 
@@ -18,8 +19,8 @@ import pytest
 
 from osform.cluster.client import Cluster
 from osform.flows import local_cluster
-from osform.local import running_url
-from osform.local.releases import DEFAULT_VERSION
+from osform.local import running, running_url
+from osform.local.releases import DEFAULT_VERSION, SECURE_VERSION
 from tests.live.stacks import Files
 
 HERE = Path(__file__).parent
@@ -29,6 +30,19 @@ for noisy in ("opensearch", "opensearchpy.trace"):
 CHECKOUT = zlib.crc32(str(HERE.parent.parent).encode())
 # Eight ports from here on are the suite's, and as many 100 above, where nodes talk to each other.
 OURS = os.environ.get("OSFORM_TEST_CLUSTER") or f"tests-{CHECKOUT:08x}:{10200 + CHECKOUT % 12 * 8}"
+
+
+SECURE = os.environ.get("OSFORM_TEST_SECURE") == "1"
+collect_ignore = [] if SECURE else ["test_secured.py", "test_rights.py"]
+
+
+def admitted(name: str) -> str:
+    """The URL of a secured cluster, credentials and all; its CA is made that of the system for all that runs."""
+    found = running(name)
+    assert found is not None
+    assert found.password is not None
+    os.environ["SSL_CERT_FILE"] = found.ca
+    return found.hosts[0].replace("://", f"://{found.user}:{found.password.value}@")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,7 +67,7 @@ def live_port() -> int:
 @pytest.fixture(scope="session")
 def live_version() -> str:
     """The OpenSearch that the suite runs on."""
-    return os.environ.get("OSFORM_TEST_VERSION") or DEFAULT_VERSION
+    return os.environ.get("OSFORM_TEST_VERSION") or (SECURE_VERSION if SECURE else DEFAULT_VERSION)
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +80,11 @@ def live_url(live_name: str, live_port: int, live_version: str) -> Iterator[str]
     # The suite deploys more models one after the other than anybody would, and ML Commons refuses work while 85 % of
     # the heap is taken, garbage included.
     heap = None if kept else "1536m"
-    asked = local_cluster.Asked(port=live_port, single=None if kept else False, heap=heap, version=live_version)
+    single = None if kept else False
+    asked = local_cluster.Asked(live_port, single, heap, live_version, secure=SECURE or None)
     status = local_cluster.up(live_name, asked)
     assert status.spec is not None
-    yield status.spec.url
+    yield admitted(live_name) if SECURE else status.spec.url
     if not keep:
         local_cluster.down(live_name, purge=True)
 

@@ -99,10 +99,13 @@ class Project:
 
     def command(self, *words: str, url: str | None = None) -> tuple[list[str], dict[str, str]]:
         """A command line and its environment."""
+        if "--cluster" in words:  # by the environment in every case: it may have a password in it
+            at = words.index("--cluster")
+            words, url = words[:at] + words[at + 2 :], words[at + 1]
         command = [sys.executable, "-m", "osform", *words]
-        if words[0] in ("plan", "apply", "drift", "destroy", "import", "rollback", "status"):
-            command += ["--cluster", url or self.url]
         cache = {"OSFORM_CACHE": str(self.root / "cache")} if self.own_cache else {}
+        if url or words[0] in ("plan", "apply", "drift", "destroy", "import", "rollback", "status"):
+            cache["OSFORM_CLUSTER"] = url or self.url
         return command, os.environ | cache | self.environ
 
     def run(self, *words: str, url: str | None = None) -> Ran:

@@ -13,6 +13,9 @@ from osform.kinds.base import Wanted
 from tests.live.every_kind import CASES, Case, Edit
 from tests.live.stacks import Files
 
+SECURED = frozenset({"action_group", "tenant", "role", "internal_user", "role_mapping"})
+"""Kinds of the security plugin, which the open cluster has not: tests/live/test_secured.py."""
+
 
 def edited(files: Files, case: Case, edit: Edit) -> list[str]:
     """Make one edit, and return the paths that the plan shows; nothing else may change."""
@@ -24,7 +27,12 @@ def edited(files: Files, case: Case, edit: Edit) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_each_kind_from_its_first_apply_to_its_removal(files: Files, case: Case) -> None:
-    files.environ["KEY"] = "sesame"
+    live_through(files, case, "sesame")
+
+
+def live_through(files: Files, case: Case, key: str) -> None:
+    """Apply a resource, make each of its edits, remove it; ``key`` is the secret in it."""
+    files.environ["KEY"] = key
     for address, text in {**case.beside, case.address: case.text}.items():
         files.write(address, text)
     files.apply()
@@ -44,7 +52,7 @@ def test_each_kind_from_its_first_apply_to_its_removal(files: Files, case: Case)
 
 
 def test_every_kind_is_taken_through_its_life() -> None:
-    assert {str(case) for case in CASES} >= set(KINDS)
+    assert {str(case) for case in CASES} >= set(KINDS) - SECURED
 
 
 def test_an_alias_stays_on_an_index_that_is_made_anew(files: Files) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.live.random_stacks import Drawn, Step, sequences
 from tests.live.seeing import identity, stored, unlike, with_defaults
 from tests.live.stacks import Files, Project, add_model
 
+log = logging.getLogger(__name__)
 LIVE = settings(
     deadline=None,
     database=None,
@@ -60,6 +63,7 @@ def one_after_the_other(url: str, tmp_path: Path, steps: list[Step]) -> None:
     before: Drawn = {}
     try:
         for step in [*steps, Step({})]:
+            started = time.monotonic()
             there = [identity(cluster, *called(files.name, old, before[old])) for old in step.moved]
             write(files, step)
             files.apply()
@@ -70,6 +74,7 @@ def one_after_the_other(url: str, tmp_path: Path, steps: list[Step]) -> None:
             assert moved == there, step.moved
             foreign.check()
             before = step.drawn
+            log.info("%d resources, %d renamed: %.1f s", len(before), len(step.moved), time.monotonic() - started)
     finally:
         files.take_away()
         foreign.take_away()

@@ -32,6 +32,7 @@ def test_the_ml_plugin_is_installed_after_those_it_needs(version: str) -> None:
         "opensearch-knn",
         "neural-search",
         "opensearch-ml-plugin",
+        *(["opensearch-security"] if release(version).securable else []),
     ]
 
 

@@ -25,6 +25,7 @@ def cluster() -> None:
 @click.option("--ml-nodes", type=int, metavar="N", help="How many ML nodes.  [default: 1]")
 @click.option("--heap", metavar="SIZE", help="Heap of each node, e.g. 768m or 2g.  [default: 1g]")
 @click.option("--version", type=click.Choice(list(RELEASES)), help="OpenSearch version.")
+@click.option("--secure", is_flag=True, default=None, help="TLS, and a user with a password of its own (2.19.1).")
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds to wait for the nodes.")
 def up(
     name: str,
@@ -33,6 +34,7 @@ def up(
     ml_nodes: int | None,
     heap: str | None,
     version: str | None,
+    secure: bool | None,
     timeout: float,
 ) -> None:
     """Start the cluster, or what is missing of it, and wait until it serves.
@@ -42,7 +44,7 @@ def up(
     """
     from osform.flows import local_cluster
 
-    asked = local_cluster.Asked(port, single, heap, version, ml_nodes)
+    asked = local_cluster.Asked(port, single, heap, version, ml_nodes, secure or None)
     with reporting() as report:
         state = local_cluster.up(name, asked, report=report, timeout=timeout)
     click.echo(_text(state))
@@ -100,6 +102,7 @@ def _json(state: Any) -> dict[str, Any]:
         "running": state.running,
         "url": state.spec.url if state.spec else None,
         "version": state.spec.version if state.spec else None,
+        "secure": state.spec.secure if state.spec else None,
         "health": state.health.status if state.health else None,
         "nodes": [
             {

@@ -20,13 +20,39 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def cluster_option(command: Command) -> Command:
-    """``--cluster URL``, as the argument ``cluster_url``: a URL or None; ``connected`` takes it from there."""
+    """``--cluster URL`` as the argument ``cluster_url``, and beside it what says how that cluster is reached.
+
+    The latter are no arguments of the command: ``connected`` finds them. None of them takes a secret, since every user
+    of a machine can read the command lines of the others.
+    """
+    for name, metavar, text in reversed(CONNECTION_OPTIONS):
+        command = click.option(name, metavar=metavar, help=text, expose_value=False, callback=_keep)(command)
     return click.option(
         "--cluster",
         "cluster_url",
         metavar="URL",
-        help="The OpenSearch to work with. [default: OSFORM_CLUSTER, else the local cluster]",
+        help="The OpenSearch to work with: a URL, or a profile. [default: OSFORM_CLUSTER, else the local cluster]",
     )(command)
+
+
+CONNECTION_OPTIONS = (
+    ("--profile", "NAME", "A profile of the config file."),
+    ("--user", "NAME", "Whom to log in as; the password comes from OSFORM_PASSWORD, a command or the keyring."),
+    ("--ca", "FILE", "The CA to believe, in place of the system's."),
+    ("--fingerprint", "SHA256", "The one certificate to believe."),
+    ("--certificate", "FILE", "The client's certificate."),
+    ("--key", "FILE", "The client's key."),
+    ("--proxy", "URL", "The proxy to go through, or: direct."),
+    ("--aws-service", "es|aoss", "Sign requests for AWS."),
+    ("--aws-region", "REGION", "The region to sign for."),
+    ("--aws-role", "ARN", "A role to assume first."),
+)
+_META = "osform.connection"
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value and parameter.name:
+        context.meta.setdefault(_META, {})[parameter.name] = value
 
 
 def format_option(*more: str) -> Callable[[Command], Command]:
@@ -61,35 +87,18 @@ def adoption(addresses: Sequence[str], everything: bool, known: Collection[Addre
 
 @contextmanager
 def connected(cluster_url: str | None) -> Iterator[Cluster]:
-    """The cluster that the options and the environment name. Raises InputError where none does.
-
-    ``OSFORM_TIMEOUT`` is the most that one request may take, in seconds.
-    """
+    """The cluster that options, environment and config file name. Raises InputError where none does."""
     from osform.cluster.client import Cluster
+    from osform.core.connection import Wishes
+    from osform.files.profiles import hex_only
+    from osform.flows.connecting import connection
 
-    cluster = Cluster(_resolved(cluster_url), timeout=_timeout(os.environ.get("OSFORM_TIMEOUT", "60")))
+    given = dict(click.get_current_context().meta.get(_META, {}))
+    profile = given.pop("profile", "")
+    if "fingerprint" in given:
+        given["fingerprint"] = hex_only(given["fingerprint"])
+    cluster = Cluster(connection(os.environ, Wishes(**given), cluster=cluster_url or "", profile=profile))
     try:
         yield cluster
     finally:
         cluster.close()
-
-
-def _timeout(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise InputError(f"OSFORM_TIMEOUT={text}: expected a number of seconds", hint="OSFORM_TIMEOUT=60")
-    return seconds
-
-
-def _resolved(cluster_url: str | None) -> str:
-    from osform.local import running_url
-
-    url = cluster_url or os.environ.get("OSFORM_CLUSTER") or running_url()
-    if not url:
-        raise InputError(
-            "no cluster is named, and none runs on this machine", hint="osform cluster up, or --cluster URL"
-        )
-    return url if "://" in url else f"http://{url}"

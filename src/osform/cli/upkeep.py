@@ -15,6 +15,9 @@ from osform.cli.stack import ask, given, loaded, shown_anew, stack_options
 from osform.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from osform.cluster.identity import Identity
     from osform.flows.drifting import Drift
 
 _MOST_LINES = 12
@@ -143,13 +146,27 @@ def destroy(
 def status(
     provision: Path, environment: str | None, variables: tuple[str, ...], cluster_url: str | None, format: str
 ) -> None:
-    """Show which resources there are, since when, by whom, from which commit, and whether they are well."""
+    """Show who one is on the cluster, and which resources there are, since when, by whom, and whether they are well."""
+    from osform.cluster.identity import identity
+    from osform.cluster.retry import ping
+
     stack = loaded(provision, environment, variables)
     with connected(cluster_url) as cluster:
+        ping(cluster)
+        who, url = identity(cluster), cluster.url
+        if format == "text":  # even where nothing else is for this user to see
+            for sentence in _identified(who, url):
+                click.echo(sentence)
         rows = stack.status(cluster)
     if format == "json":
         spec = stack.spec
-        shown = {"stack": spec.name, "environment": spec.environment, "resources": [row.to_json() for row in rows]}
+        shown = {
+            "stack": spec.name,
+            "environment": spec.environment,
+            "cluster": url,
+            "identity": who.to_json() if who else None,
+            "resources": [row.to_json() for row in rows],
+        }
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     table = [("resource", "since", "by", "commit", "health", "documents")]
@@ -161,6 +178,18 @@ def status(
     for line, row_is_well in zip(table, (True, *(row.healthy for row in rows)), strict=True):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         click.echo(text if row_is_well else click.style(text, fg="red"))
+
+
+def _identified(who: Identity | None, url: str) -> Iterator[str]:
+    if who is None:
+        yield f"{url} has no security: everybody may do everything"
+        return
+    yield f"you are {who.user} at {url}, with the roles {', '.join(who.roles) or '(none)'}"
+    for role, rights in (who.rights or {}).items():
+        indices = ", ".join(sorted({each for one in rights["index_permissions"] for each in one["index_patterns"]}))
+        yield f"  {role}: {len(rights['cluster_permissions'])} rights on the cluster, others on {indices or 'no index'}"
+    if who.rights is None:
+        yield "  what these allow is not for this user to see"
 
 
 @click.command("import")

@@ -3,102 +3,119 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-from opensearchpy import OpenSearch, Urllib3HttpConnection
+from opensearchpy import OpenSearch
+from opensearchpy.connection_pool import DummyConnectionPool
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
-from osform.cluster import wire
+from osform.cluster.answer import Careful
+from osform.cluster.failures import refused, unreachable
+from osform.cluster.signing import whom
+from osform.cluster.transport import TooBig, Wire
+from osform.core.connection import Connection, endpoint, parse, without_password
 from osform.core.request import Request
-from osform.errors import ClusterError, OsformError, RequestFailed, Unreachable
+from osform.errors import ClusterError, Unreachable
 
-
-class _Connection(Urllib3HttpConnection):
-    """Looks before it writes (``osform.cluster.wire``), and leaves out Python's warnings for deprecation headers.
-
-    These are not the user's doing. Not ``warnings.catch_warnings``: that changes a global, and several threads send at
-    the same time.
-    """
-
-    def _create_urllib3_pool(self) -> None:
-        super()._create_urllib3_pool()
-        wire.watch(self.pool)
-
-    def _raise_warnings(self, warning_headers: Any) -> None:
-        return
+__all__ = ["Cluster", "without_password"]
 
 
 class Cluster:
     """A connection to one cluster.
 
-    ``timeout`` is the most that one request may take, in seconds. Nothing is retried here: whoever sends a request
-    knows whether it may be sent twice.
+    ``target`` is a URL, or a Connection with everything that it takes. ``timeout`` is the most that one request may
+    take, in seconds. Nothing is retried here: whoever sends a request knows whether it may be sent twice. With several
+    hosts, the next one is asked where the one before can't be reached at all. ``url`` holds no credentials.
     """
 
-    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
-        self.url = url
-        self.timeout = timeout
-        self._client = OpenSearch(
-            hosts=[url],
-            timeout=timeout,
-            max_retries=0,
-            retry_on_status=(),
-            pool_maxsize=16,
-            connection_class=_Connection,
-        )
+    def __init__(self, target: str | Connection, *, timeout: float | None = None) -> None:
+        if isinstance(target, str):
+            url, auth = parse(target)
+            target = Connection((url,), auth)
+        self.connection = target.check()
+        self.timeout = timeout or target.timeout
+        self._clients = [_client(target, host, self.timeout) for host in target.hosts]
+        self.url, self._current = target.url, 0
 
     def send(self, request: Request, *, timeout: float | None = None) -> Any:
         """Send a request and return the decoded JSON answer.
 
         Raises Unreachable where no answer came, and RequestFailed where the answer is an error.
         """
+        failures: list[Unreachable] = []
+        for number in [*range(self._current, len(self._clients)), *range(self._current)]:
+            try:
+                answer = self._send(number, request, min(timeout or self.timeout, self.timeout))
+            except Unreachable as error:
+                if error.sent or not (error.passing or error.why == "unknown host"):
+                    raise
+                failures.append(error)
+            else:
+                self.url, self._current = self.connection.hosts[number], number
+                return answer
+        raise failures[0]
+
+    def _send(self, number: int, request: Request, timeout: float) -> Any:
+        url = self.connection.hosts[number]
         headers = {"content-type": "application/x-ndjson"} if isinstance(request.body, str) else {}
         if isinstance(request.body, bytes):
             headers = {"content-type": "application/json"}  # ML Commons takes a raw chunk under no other type
         try:
-            return self._client.transport.perform_request(
+            return self._clients[number].transport.perform_request(
                 request.method,
                 request.path,
                 params=dict(request.params),
                 body=request.body,
                 headers=headers,
-                timeout=min(timeout or self.timeout, self.timeout),
+                timeout=timeout,
             )
         except NoConnection as error:
-            if isinstance(error.info, OsformError):
-                raise error.info from None  # the last look before it was sent
-            raise Unreachable(
-                f"{without_password(self.url)} gave no answer to {request}: {error.info}",
-                hint="is the cluster up? osform cluster status; another one: --cluster URL",
-            ) from error
+            cause = error.info if isinstance(error.info, BaseException) else error
+            if isinstance(cause, TooBig):
+                raise ClusterError(f"{request}: the answer of {url} has {cause}, and was not read") from None
+            raise unreachable(cause, url, request) from cause
         except TransportError as error:
-            raise _failed(request, error) from error
+            raise self._failed(request, error, url) from None
         except OpenSearchException as error:
-            raise ClusterError(f"{request}: {error}") from error
+            raise ClusterError(f"{request}: the answer of {url} {error}", hint="is it an OpenSearch?") from None
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._client.close()
+        for client in self._clients:
+            client.close()
 
-
-def without_password(url: str) -> str:
-    """A URL as it may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}"))
-
-
-def _failed(request: Request, error: TransportError) -> RequestFailed:
-    status = error.status_code if isinstance(error.status_code, int) else 0
-    info = error.info if isinstance(error.info, dict) else {}
-    detail = info.get("error", info)
-    if isinstance(detail, dict):
-        cause = (detail.get("root_cause") or [detail])[0]
-        reason = detail.get("reason") or cause.get("reason") or ""
-        inner = detail.get("caused_by", {}).get("reason")
-        return RequestFailed(
-            str(request), status, str(detail.get("type", "error")), f"{reason} ({inner})" if inner else str(reason)
+    def _failed(self, request: Request, error: TransportError, url: str) -> ClusterError:
+        status = error.status_code if isinstance(error.status_code, int) else 0
+        if 300 <= status < 400:
+            return _redirected(request, str(error.error), url)
+        info = error.info if isinstance(error.info, dict) else {}
+        detail = info.get("error", info)
+        if not isinstance(detail, dict):
+            return refused(request, status, "error", str(detail or error.error), url, whom(self.connection.auth))
+        causes = detail.get("root_cause")
+        cause = causes[0] if isinstance(causes, list) and causes and isinstance(causes[0], dict) else detail
+        inner = detail.get("caused_by")
+        because = inner.get("reason") if isinstance(inner, dict) else None
+        reason = str(detail.get("reason") or cause.get("reason") or detail.get("message") or "")
+        kind = str(detail.get("type", "error"))
+        return refused(
+            request, status, kind, f"{reason} ({because})" if because else reason, url, whom(self.connection.auth)
         )
-    return RequestFailed(str(request), status, "error", str(detail or error.error))
+
+
+def _client(connection: Connection, host: str, timeout: float) -> OpenSearch:
+    return OpenSearch(
+        hosts=[dict(endpoint(host))], timeout=timeout, max_retries=0, retry_on_status=(), connection_class=Wire,
+        connection_pool_class=DummyConnectionPool, serializer=Careful(), connection=connection,
+    )  # fmt: skip
+
+
+def _redirected(request: Request, text: str, url: str) -> ClusterError:
+    """Where it points may be anywhere: neither the request nor the credentials are sent there."""
+    target = urlsplit(text.removeprefix("redirects to "))
+    where = f"{target.scheme}://{target.hostname}" if target.hostname else "another path"
+    return ClusterError(
+        f"{url} redirects {request} to {where}: not followed, and no credentials were sent there",
+        hint="--cluster with the URL of the cluster itself; a login page in front needs a token: OSFORM_TOKEN",
+    )

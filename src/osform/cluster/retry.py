@@ -10,7 +10,7 @@ from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.core.request import Request
-from osform.errors import ClusterError, RequestFailed, Unreachable
+from osform.errors import ClusterError, NotReady, RequestFailed, Unreachable
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
@@ -36,6 +36,10 @@ _PASSING_WORDS = (
     "not all cleaned up",  # a model's deletion met another one of the same model
     "document version conflict",  # two models registered in one group at the same time
 )
+
+
+OLDEST = "2.19"
+"""The oldest OpenSearch that osform is tested on."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ class Patience:
 def passes(error: ClusterError) -> bool:
     """Whether a failure may pass by itself: nobody answered, a breaker is open, a shard is not there yet."""
     if isinstance(error, Unreachable):
-        return True
-    if not isinstance(error, RequestFailed):
+        return error.passing
+    if not isinstance(error, RequestFailed) or not error.passing:
         return False
     words = error.reason.lower()
     return (
@@ -113,9 +117,23 @@ def persist(
 def ping(cluster: Cluster, *, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> dict[str, Any]:
     """The cluster's name and version. One that is busy is asked for half a minute, one that is not there a few times.
 
-    Raises Unreachable and RequestFailed.
+    Raises Unreachable and RequestFailed, and NotReady for what is no OpenSearch, or one that is too old.
     """
-    return dict(persist(cluster, Request("GET", "/"), Patience.of(30, clock, sleep), longest=5, silence=1))
+    about = persist(cluster, Request("GET", "/"), Patience.of(30, clock, sleep), longest=5, silence=1)
+    version = about.get("version") if isinstance(about, dict) else None
+    if not isinstance(version, dict) or not isinstance(version.get("number"), str):
+        raise NotReady(f"{cluster.url} answers, and is no OpenSearch", hint="--cluster URL of an OpenSearch")
+    number, kind = version["number"], version.get("distribution", "opensearch")
+    if kind != "opensearch" or str(about.get("tagline", "")).startswith("You Know"):
+        raise NotReady(
+            f"{cluster.url} is no OpenSearch, but {number} of another kind", hint="--cluster URL of an OpenSearch"
+        )
+    if number.partition(".")[0] in ("0", "1"):
+        raise NotReady(
+            f"{cluster.url} is OpenSearch {number}, which is too old: expected {OLDEST} or newer",
+            hint="docs/versions.md",
+        )
+    return dict(about)
 
 
 def persist_if_there(cluster: Cluster, request: Request, patience: Patience, *, longest: float = 15.0) -> Any | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 Check = Callable[[], object]
@@ -29,9 +29,10 @@ def checked(check: Check) -> Iterator[None]:
         _here.check = before
 
 
-def watch(pool: HTTPConnectionPool) -> None:
-    """Have the connections of a pool look before they write."""
-    pool.ConnectionCls = _WatchedTLS if isinstance(pool, HTTPSConnectionPool) else _Watched
+def watched(manager: PoolManager) -> PoolManager:
+    """Itself, with connections that look before they write."""
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+    return manager
 
 
 class _Watched(HTTPConnection):
@@ -44,6 +45,14 @@ class _WatchedTLS(HTTPSConnection):
     def send(self, data: Any) -> None:
         _look(self)
         super().send(data)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTLS
 
 
 def _look(connection: HTTPConnection) -> None:

@@ -12,14 +12,14 @@ from pathlib import Path
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned, silent
 from osform.errors import LocalClusterError
 from osform.local import java as javas
-from osform.local import launch, logs, machine, process, state
+from osform.local import launch, logs, machine, process, security, state
 from osform.local.artifacts import Release
 from osform.local.download import Maven, fetch, missing_bytes
 from osform.local.health import Health, NodeHealth, probe
 from osform.local.install import Installation, installation, unpack
 from osform.local.lock import held
 from osform.local.places import Places, places
-from osform.local.releases import release
+from osform.local.releases import SECURE_VERSION, release
 from osform.local.spec import Node, Spec
 from osform.local.state import State
 
@@ -49,6 +49,7 @@ class Asked:
     heap: str | None = None
     version: str | None = None
     ml_nodes: int | None = None
+    secure: bool | None = None
 
     def given(self) -> dict[str, int | bool | str]:
         return {name: value for name, value in vars(self).items() if value is not None}
@@ -103,6 +104,8 @@ def up(
                 state.save(host.places.cluster(name).state, State(spec, running))
             ended = _wait(host, spec, running, report, timeout)
             if ended is None:
+                if spec.secure:
+                    security.let_in(spec.url, host.places.cluster(name).secrets)
                 break
             if ended in absent or last:
                 raise _failed(host, spec, ended, absent, running)
@@ -156,7 +159,7 @@ def status(name: str = "default", *, host: Host | None = None) -> Status:
     if known is None:
         return Status(name)
     running = known.running()
-    health = probe(known.spec.url) if running else None
+    health = probe(known.spec.url, _secrets(host, known.spec)) if running else None
     said = {each.name: each for each in health.nodes} if health else {}
     nodes = tuple(
         NodeStatus(node, running[node.name].pid if node.name in running else None, said.get(node.name))
@@ -193,6 +196,8 @@ def _known(host: Host, name: str) -> State | None:
 def _agreed(name: str, asked: Asked, known: State | None) -> Spec:
     """What the cluster is to be: what was asked, over what it was. A running cluster is not turned into another."""
     if known is None:
+        if asked.secure and asked.version is None:
+            asked = replace(asked, version=SECURE_VERSION)
         return Spec(name, **asked.given())  # type: ignore[arg-type]  # the fields of Asked are Spec's
     spec = replace(known.spec, **asked.given())  # type: ignore[arg-type]
     differing = [key for key, value in asked.given().items() if getattr(known.spec, key) != value]
@@ -200,6 +205,11 @@ def _agreed(name: str, asked: Asked, known: State | None) -> Spec:
     if "version" in differing:
         raise LocalClusterError(
             f"the cluster {name} holds data of OpenSearch {known.spec.version}, not {spec.version}",
+            hint=f"remove it (osform cluster down --purge{suffix}) or give the new one another --name",
+        )
+    if "secure" in differing:
+        raise LocalClusterError(
+            f"the cluster {name} was made {'with' if known.spec.secure else 'without'} security, and stays so",
             hint=f"remove it (osform cluster down --purge{suffix}) or give the new one another --name",
         )
     if differing and known.running():
@@ -237,10 +247,12 @@ def _start(
                 "and below 0.5 GB OpenSearch makes all indices read-only"
             )
         )
+    if spec.secure:
+        security.make_secrets(place.secrets)
     running = dict(running)
     state.save(place.state, State(spec, running))
     for node in absent:
-        launch.prepare(spec, node, place.node(node.name), installed, host.account)
+        launch.prepare(spec, node, place.node(node.name), place.secrets, installed, host.account)
         running[node.name] = launch.start(place.node(node.name), installed, java, wanted.torch_for(here), host.account)
         state.save(place.state, State(spec, running))
         report(Note(f"starting {node.name} on {node.url} (pid {running[node.name].pid}, Java {java.version})"))
@@ -281,7 +293,7 @@ def _wait(host: Host, spec: Spec, running: dict[str, process.Process], report: R
             for node in spec.nodes:
                 if not process.alive(running.get(node.name)):
                     return node
-            health = probe(spec.url)
+            health = probe(spec.url, _secrets(host, spec))
             if health:
                 joined = expected & {node.name for node in health.nodes}
                 report(Advanced(task, len(joined), len(expected)))
@@ -326,6 +338,11 @@ def _late(host: Host, spec: Spec, health: Health | None, timeout: float) -> Loca
         f"the cluster {spec.name} does not serve after {timeout:.0f} s: {what}{said}",
         hint=f"osform cluster up{suffix} waits on, osform cluster logs{suffix} tells more",
     )
+
+
+def _secrets(host: Host, spec: Spec) -> Path | None:
+    """Where the secrets of a secured cluster are."""
+    return host.places.cluster(spec.name).secrets if spec.secure else None
 
 
 def _suffix(name: str) -> str:

@@ -57,6 +57,13 @@ def owner(address: Address, live: Live | None, state: State) -> str | None:
     return None
 
 
+def former(address: Address, live: Live, state: State) -> Address | None:
+    """The address under which the ledger of this stack has what is live, where that is another one."""
+    ids = [value for key, value in live.ids.items() if key.endswith("_id")]
+    entries = (entry for each, entry in state.entries.items() if each != address and each.kind == address.kind)
+    return next((each.address for each in entries if set(ids) & set(each.ids.values())), None)
+
+
 def ids_of_others(state: State, kind: str) -> frozenset[str]:
     """What the server calls the resources of one kind that belong to other stacks."""
     return frozenset(value for _, entry in state.others if entry.address.kind == kind for value in entry.ids.values())

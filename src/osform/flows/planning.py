@@ -88,7 +88,12 @@ def _foreign(survey: Survey, address: Address) -> str | None:
     live = survey.live.get(address)
     if owner := owning.owner(address, live, survey.state):
         return f"{place}: {address} is on the cluster and belongs to the stack {owner}"
-    if live is None or address in survey.adopted:
+    if live is None:
+        return None
+    if former := owning.former(address, live, survey.state):
+        line = f"moved: {{{former}: {address}}}"
+        return f"{place}: {address} is on the cluster as {former}; if only its name is new, say {line} in stack.yaml"
+    if address in survey.adopted:
         return None
     said = f"{place}: {address} is on the cluster already, and no apply of this stack made it"
     if not survey.adoption.everything:

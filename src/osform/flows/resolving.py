@@ -31,6 +31,8 @@ def needs_of(spec: StackSpec) -> dict[Address, tuple[Address, ...]]:
             kind.PASSED,
         )
         found |= set(kind.needs(plain))
+        if address.kind == "role_mapping":  # it is one by its name, which is no part of its body
+            found.add(Address("role", address.name))
         found |= set(settings) if address.kind != "cluster_settings" else set()
         needs[address] = tuple(sorted(found & spec.resources.keys()))
     return needs

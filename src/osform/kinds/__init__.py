@@ -6,6 +6,7 @@ A new kind is a module that satisfies ``base.Kind``, one line in ``KINDS``, its 
 from collections.abc import Mapping
 
 from osform.kinds import (
+    action_group,
     alias,
     cluster_settings,
     component_template,
@@ -13,16 +14,25 @@ from osform.kinds import (
     index,
     index_template,
     ingest_pipeline,
+    internal_user,
     model,
     model_group,
+    role,
+    role_mapping,
     search_pipeline,
     stored_script,
+    tenant,
 )
 from osform.kinds.base import Kind
 
 # In the order in which kinds are made where no reference says otherwise: settings come before what they allow.
 KINDS: Mapping[str, Kind] = {
     "cluster_settings": cluster_settings,
+    "action_group": action_group,
+    "tenant": tenant,
+    "role": role,
+    "internal_user": internal_user,
+    "role_mapping": role_mapping,
     "model_group": model_group,
     "connector": connector,
     "model": model,

@@ -4,6 +4,6 @@ Nothing here prints, and nothing here ends a process that this package has not s
 Importing the package is cheap: ``running_url`` is asked by every command that needs a cluster.
 """
 
-from osform.local.state import running_url
+from osform.local.state import running, running_url
 
-__all__ = ["running_url"]
+__all__ = ["running", "running_url"]

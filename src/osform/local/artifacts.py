@@ -116,6 +116,11 @@ class Release:
     unpacked: int
     modules: tuple[Module, ...] = ()
 
+    @property
+    def securable(self) -> bool:
+        """Whether it has the security plugin."""
+        return any(plugin.name == "opensearch-security" for plugin in self.plugins)
+
     def torch_for(self, platform: str) -> Torch:
         """The native libraries for a platform, or LocalClusterError where there are none."""
         if platform not in self.torch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -40,12 +41,18 @@ class Health:
         )
 
 
-def probe(url: str, *, timeout: float = 5.0) -> Health | None:
-    """The health of the cluster at a URL, or None where it gives no answer, or none that makes sense yet."""
+def probe(url: str, secrets: Path | None = None, *, timeout: float = 5.0) -> Health | None:
+    """The health of the cluster at a URL, or None where it gives no answer, or none that makes sense yet.
+
+    A secured one is asked with its owner's certificate, from ``secrets``.
+    """
     import requests
 
     with requests.Session() as session:
         session.trust_env = False  # a proxy has no business with 127.0.0.1
+        if secrets is not None:
+            session.verify = str(secrets / "ca.pem")
+            session.cert = (str(secrets / "owner.pem"), str(secrets / "owner.key"))
 
         def get(path: str) -> Any:
             response = session.get(url + path, timeout=timeout)

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from osform.errors import LocalClusterError
-from osform.local import settings
+from osform.local import security, settings
 from osform.local.artifacts import Torch
 from osform.local.install import Installation
 from osform.local.java import Java
@@ -19,7 +19,9 @@ from osform.local.spec import Node, Spec
 from osform.local.state import write
 
 
-def prepare(spec: Spec, node: Node, place: NodePlace, installed: Installation, account: Account | None) -> None:
+def prepare(
+    spec: Spec, node: Node, place: NodePlace, secrets: Path, installed: Installation, account: Account | None
+) -> None:
     """Write a node's configuration and give it folders that its account owns; its data are left as they are."""
     shutil.rmtree(place.temporary, ignore_errors=True)  # what a node that was killed left there
     for folder in (place.root, place.config, place.data, place.logs, place.temporary):
@@ -31,6 +33,8 @@ def prepare(spec: Spec, node: Node, place: NodePlace, installed: Installation, a
     for extra in (installed.home / "config").iterdir():
         if extra.is_dir() and extra.name != "jvm.options.d":  # a plugin's own configuration
             shutil.copytree(extra, place.config / extra.name, dirs_exist_ok=True)
+    if spec.secure:
+        security.write_into(place.config, secrets)
     if account is not None:
         for folder in (place.config, place.data, place.logs, place.temporary):
             _give(folder, account)

@@ -54,6 +54,11 @@ class ClusterPlace:
     def state(self) -> Path:
         return self.root / "cluster.json"
 
+    @property
+    def secrets(self) -> Path:
+        """What a secured cluster's owner needs to get in, and nobody else can read."""
+        return self.root / "secrets"
+
     def node(self, name: str) -> NodePlace:
         return NodePlace(self.root / name)
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
+from osform.local import security
 from osform.local.places import NodePlace
+from osform.local.releases import release
 from osform.local.spec import Node, Spec
 
 LOCAL_ATTRIBUTE = "osform_local"
@@ -51,7 +53,14 @@ def opensearch(spec: Spec, node: Node, place: NodePlace) -> dict[str, Any]:
         "transport.port": node.transport_port,
         "discovery.seed_hosts": [f"127.0.0.1:{first.transport_port}"],
         "cluster.initial_cluster_manager_nodes": [first.name],
+        **_security(spec),
     }
+
+
+def _security(spec: Spec) -> dict[str, Any]:
+    if not release(spec.version).securable:
+        return {}
+    return security.settings() if spec.secure else {"plugins.security.disabled": True}
 
 
 def opensearch_yml(spec: Spec, node: Node, place: NodePlace) -> str:

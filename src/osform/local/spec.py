@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from osform.errors import LocalClusterError
-from osform.local.releases import DEFAULT_VERSION
+from osform.local.releases import DEFAULT_VERSION, SECURE_VERSION, release
 
 TRANSPORT_OFFSET = 100
 """Distance from a node's HTTP port to its transport port; OpenSearch's own defaults, 9200 and 9300, have it too."""
@@ -23,6 +23,7 @@ class Node:
     name: str
     roles: tuple[str, ...]
     http_port: int
+    secure: bool = False
 
     @property
     def transport_port(self) -> int:
@@ -30,7 +31,7 @@ class Node:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"{'https' if self.secure else 'http'}://127.0.0.1:{self.http_port}"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Spec:
     single: bool = False
     heap: str = "1g"
     ml_nodes: int = 1
+    secure: bool = False
 
     def __post_init__(self) -> None:
         last = 65535 - TRANSPORT_OFFSET - self.ml_nodes
@@ -54,6 +56,10 @@ class Spec:
             raise LocalClusterError(
                 f"a single node that does all, and {self.ml_nodes} ML nodes beside it, are not to be had together",
                 hint=f"--two-nodes --ml-nodes {self.ml_nodes}",
+            )
+        if self.secure and not release(self.version).securable:
+            raise LocalClusterError(
+                f"for OpenSearch {self.version} no security plugin is published", hint=f"--version {SECURE_VERSION}"
             )
         if self.heap_bytes < SMALLEST_HEAP:
             raise LocalClusterError(f"a heap of {self.heap} is too small for a node", hint="give at least 256m")
@@ -74,11 +80,11 @@ class Spec:
     def nodes(self) -> tuple[Node, ...]:
         """The data node first: the cluster's URL is its own."""
         if self.single:
-            return (Node("data", ("cluster_manager", "data", "ingest", "ml"), self.port),)
+            return (Node("data", ("cluster_manager", "data", "ingest", "ml"), self.port, self.secure),)
         return (
-            Node("data", ("cluster_manager", "data", "ingest"), self.port),
+            Node("data", ("cluster_manager", "data", "ingest"), self.port, self.secure),
             *(
-                Node("ml" if number == 1 else f"ml-{number}", ("ml",), self.port + number)
+                Node("ml" if number == 1 else f"ml-{number}", ("ml",), self.port + number, self.secure)
                 for number in range(1, self.ml_nodes + 1)
             ),
         )

@@ -8,10 +8,14 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from osform.core.connection import Hidden, Wishes
 from osform.errors import LocalClusterError
 from osform.local.places import Places, places
 from osform.local.process import Process, alive
 from osform.local.spec import Spec
+
+USER = "osform"
+"""Who one is on a secured local cluster."""
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,18 @@ def running_url(name: str = "default", *, at: Places | None = None) -> str | Non
     if state is None or not alive(state.processes.get(state.spec.nodes[0].name)):
         return None
     return state.spec.url
+
+
+def running(name: str = "default", *, at: Places | None = None) -> Wishes | None:
+    """How the local cluster with this name is reached if its data node runs, else None."""
+    url = running_url(name, at=at)
+    if url is None:
+        return None
+    secrets = (at or places()).cluster(name).secrets
+    if not url.startswith("https:"):
+        return Wishes(hosts=(url,))
+    try:
+        password = (secrets / "password").read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise LocalClusterError(f"the password of the local cluster can't be read: {error}") from error
+    return Wishes(hosts=(url,), ca=str(secrets / "ca.pem"), user=USER, password=Hidden(password))

@@ -1,0 +1,181 @@
+"""What goes over the wire, to whom, and what of the answer is taken in."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osform.cluster.client import Cluster
+from osform.core.connection import Basic, Bearer, Connection, Hidden, Tls, parse
+from osform.core.request import Request
+from osform.errors import ClusterError, InputError, Unreachable
+from tests.certificates import Authority, Pair, Said, serving
+
+ROOT = Request("GET", "/")
+ANA = Basic("ana", Hidden("sesame"))
+
+
+@pytest.fixture(name="authority")
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def ask(*hosts: str, request: Request = ROOT, **more: Any) -> Any:
+    cluster = Cluster(Connection(hosts, timeout=5, **more))
+    try:
+        return cluster.send(request)
+    finally:
+        cluster.close()
+
+
+def test_a_certificate_of_a_known_ca_is_believed_and_the_name_and_password_are_sent(authority: Authority) -> None:
+    with serving(pair=authority.issue("127.0.0.1")) as server:
+        ask(server.url, auth=ANA, tls=Tls(authority.file))
+    assert server.seen[0]["authorization"] == "Basic YW5hOnNlc2FtZQ=="
+
+
+def test_a_token_is_sent_as_one(authority: Authority) -> None:
+    with serving(pair=authority.issue("127.0.0.1")) as server:
+        ask(server.url, auth=Bearer(Hidden("abc")), tls=Tls(authority.file))
+    assert server.seen[0]["authorization"] == "Bearer abc"
+
+
+def test_the_pinned_certificate_needs_no_ca(authority: Authority) -> None:
+    pair = authority.issue("elsewhere.example")
+    with serving(pair=pair) as server:
+        assert ask(server.url, tls=Tls(fingerprint=pair.fingerprint))
+
+
+def test_a_client_shows_its_certificate(authority: Authority) -> None:
+    mine = authority.issue("ana")
+    with serving(pair=authority.issue("127.0.0.1"), client_ca=authority.file) as server:
+        assert ask(server.url, tls=Tls(authority.file, certificate=mine.certificate, key=mine.key))
+        with pytest.raises(Unreachable):
+            ask(server.url, tls=Tls(authority.file))
+
+
+def test_a_certificate_may_be_for_the_name_that_is_said(authority: Authority) -> None:
+    with serving(pair=authority.issue("search.example")) as server:
+        assert ask(server.url, tls=Tls(authority.file, server_name="search.example"))
+
+
+def other_than(pair: Pair, authority: Authority, tmp_path: Path) -> dict[str, tuple[Tls, Pair]]:
+    """What a server may come back with between two calls, and what was believed before."""
+    stranger = Authority(tmp_path, "stranger").issue("127.0.0.1")
+    return {
+        "pinned": (Tls(fingerprint=pair.fingerprint), authority.issue("127.0.0.1")),
+        "another CA": (Tls(authority.file), stranger),
+        "another name": (Tls(authority.file), authority.issue("elsewhere.example")),
+    }
+
+
+@pytest.mark.parametrize("case", ["pinned", "another CA", "another name"])
+def test_a_certificate_that_changed_between_two_calls_stops_everything(
+    authority: Authority, tmp_path: Path, case: str
+) -> None:
+    pair = authority.issue("127.0.0.1")
+    tls, changed = other_than(pair, authority, tmp_path)[case]
+    with serving(pair=pair) as server:
+        cluster = Cluster(Connection((server.url,), ANA, tls, timeout=5))
+        cluster.send(ROOT)
+    with serving(pair=changed, port=int(server.url.rpartition(":")[2])) as after:
+        cluster._clients[0].transport.connection_pool.connection._manager.clear()
+        with pytest.raises(Unreachable, match="certificate") as caught:
+            cluster.send(ROOT)
+    cluster.close()
+    assert not caught.value.passing
+    assert after.seen == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_redirect_is_not_followed_and_carries_no_credentials(authority: Authority, scheme: str) -> None:
+    pair = authority.issue("127.0.0.1")
+    with serving(pair=pair if scheme == "https" else None) as elsewhere:
+        answer = Said(307, {}, {"location": f"{elsewhere.url}/?token=secret"})
+        with serving(answer, pair) as server, pytest.raises(ClusterError, match="not followed") as caught:
+            ask(server.url, auth=ANA, tls=Tls(authority.file))
+    assert elsewhere.seen == []
+    assert "secret" not in str(caught.value)
+
+
+def test_credentials_do_not_go_over_http_to_another_machine() -> None:
+    with pytest.raises(InputError, match="is not https"):
+        Cluster("http://ana:sesame@search.example:9200")
+    Cluster(Connection(("http://search.example:9200",), ANA, plaintext=True)).close()
+
+
+def test_the_next_host_is_asked_where_one_can_not_be_reached() -> None:
+    with serving() as server:
+        cluster = Cluster(Connection(("http://127.0.0.1:9", server.url), timeout=5))
+        assert cluster.send(ROOT)
+        assert cluster.url == server.url
+        cluster.close()
+
+
+def test_a_host_whose_certificate_is_not_believed_is_not_passed_over(authority: Authority, tmp_path: Path) -> None:
+    stranger = Authority(tmp_path, "stranger").issue("127.0.0.1")
+    with serving(pair=stranger) as odd, serving() as server, pytest.raises(Unreachable, match="no CA"):
+        ask(odd.url, server.url, tls=Tls(authority.file))
+
+
+def test_a_proxy_is_gone_through_and_never_for_this_machine() -> None:
+    with serving(Said(body={"by": "proxy"})) as proxy, serving(Said(body={"by": "server"})) as server:
+        assert ask("http://search.example:9200", proxy=proxy.url) == {"by": "proxy"}
+        assert ask(server.url, proxy=proxy.url) == {"by": "server"}
+    assert proxy.seen[0][":path"] == "http://search.example:9200/"
+
+
+def test_an_answer_of_gigabytes_is_left_unread() -> None:
+    flood = gzip.compress(b'{"x":"' + bytes(300 << 20) + b'"}', 1)
+    said = Said(body=flood, headers={"content-encoding": "gzip"})
+    with serving(said) as server, pytest.raises(ClusterError, match="more than 64 MB, and was not read"):
+        ask(server.url)
+
+
+HOSTILE = {
+    "deep": b"[" * 200_000,
+    "dense": b"[" + b"[]," * 5_000_000 + b"[]]",
+    "half": b'{"a":',
+    "a long number": b"9" * 100_000,
+    "no text": b"\xff\xfe\x00",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_answer_that_is_no_json_of_a_cluster_is_an_error(name: str) -> None:
+    with serving(Said(body=HOSTILE[name])) as server, pytest.raises(ClusterError) as caught:
+        ask(server.url)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("body", [[], "x", 3, None, {"error": []}, {"error": {"root_cause": 3, "caused_by": []}}])
+def test_an_error_of_any_shape_is_an_error(body: Any) -> None:
+    with serving(Said(500, body)) as server, pytest.raises(ClusterError):
+        ask(server.url)
+
+
+def test_bodies_and_credentials_are_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving(Said(400, {"error": "no"})) as server, pytest.raises(ClusterError):
+        ask(server.url, request=Request("PUT", "/x", {"credential": {"key": "hunter2"}}), auth=ANA)
+    assert "hunter2" not in caplog.text
+    assert "YW5hOnNlc2FtZQ" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://a b", "http://x:port", "http://x/?q=1", "https://[::1"])
+def test_what_is_no_url_of_a_cluster_is_refused(url: str) -> None:
+    with pytest.raises(InputError):
+        parse(url)
+
+
+def test_a_url_is_taken_apart() -> None:
+    url, auth = parse("https://ana:se%40same@search.example:9200/prefix/")
+    assert url == "https://search.example:9200/prefix"
+    assert auth == Basic("ana", Hidden("se@same"))
+    assert "same" not in repr(auth)
+    assert json.dumps(str(auth)) == json.dumps(repr(auth))
