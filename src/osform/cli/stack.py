@@ -112,6 +112,7 @@ def render(
 @format_option("markdown", "html")
 @adopt_options
 @click.option("--rebuild", multiple=True, metavar="INDEX", help="Copy this index's documents anew, vectors and all.")
+@click.option("--all", "everything", is_flag=True, help="Every stack below the folder, in every environment it has.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes, 0 where there are none.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the plan to this file, for apply."
@@ -125,6 +126,7 @@ def plan(
     adopt: tuple[str, ...],
     adopt_all: bool,
     rebuild: tuple[str, ...],
+    everything: bool,
     detailed_exitcode: bool,
     out: Path | None,
 ) -> int:
@@ -134,6 +136,14 @@ def plan(
     from osform.files.bundles import cache_folder
     from osform.flows.plan_files import PlanFile, remember
 
+    if everything:
+        from osform.cli.all_stacks import plan_all
+
+        if adopt or adopt_all or rebuild or out:
+            raise InputError("--all goes with none of --adopt, --adopt-all, --rebuild and --out", hint="one at a time")
+        root = Path() if provision == Path("provision") else provision
+        with connected(cluster_url) as cluster:
+            return plan_all(cluster, root, environment, variables, format, detailed=detailed_exitcode)
     stack = rebuilding(loaded(provision, environment, variables), rebuild)
     with connected(cluster_url) as cluster:
         made = stack.plan(cluster, adoption=adoption(adopt, adopt_all, stack.spec.resources))

@@ -1,4 +1,4 @@
-"""References between files: ``${var.x}``, ``${env.X}``, ``${kind/name.output}``, and nothing else.
+"""References between files: ``${var.x}``, ``${env.X}``, ``${kind/name.output}``, ``${stack.s.kind/name.output}``.
 
 ``$${`` stands for a literal ``${``. A value that is nothing but one reference keeps the type of what it refers to.
 """
@@ -47,6 +47,18 @@ class OutputRef:
 
 
 @dataclass(frozen=True)
+class StackRef:
+    """``${stack.search.model/minilm.model_id}``: an output of a resource of another stack, in the same environment."""
+
+    stack: str
+    address: Address
+    output: str
+
+    def __str__(self) -> str:
+        return f"${{stack.{self.stack}.{self.address}.{self.output}}}"
+
+
+@dataclass(frozen=True)
 class BadRef:
     """A ``${`` that is no reference: what stands there and what could."""
 
@@ -54,14 +66,18 @@ class BadRef:
     message: str
 
 
-Ref = VarRef | EnvRef | OutputRef
+Ref = VarRef | EnvRef | OutputRef | StackRef
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _VAR = re.compile(rf"var\.({_NAME})")
 _ENV = re.compile(rf"env\.({_NAME})")
 _OUTPUT = re.compile(rf"([a-z_]+)/([A-Za-z0-9][A-Za-z0-9._-]*)\.({_NAME})")
+_STACK = re.compile(rf"stack\.([a-z0-9][a-z0-9-]*)\.{_OUTPUT.pattern}")
 _TOKEN = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
-_FORMS = "expected ${var.NAME}, ${env.NAME} or ${kind/name.output}; $${ stands for a literal ${"
+_FORMS = (
+    "expected ${var.NAME}, ${env.NAME}, ${kind/name.output} or ${stack.NAME.kind/name.output}; "
+    "$${ stands for a literal ${"
+)
 
 
 def parse(text: str, passed: frozenset[str] = frozenset()) -> list[str | Ref | BadRef]:
@@ -90,6 +106,8 @@ def _reference(token: re.Match[str], passed: frozenset[str]) -> str | Ref | BadR
         return VarRef(match[1])
     if match := _ENV.fullmatch(inner):
         return EnvRef(match[1])
+    if match := _STACK.fullmatch(inner):
+        return StackRef(match[1], Address(match[2], match[3]), match[4])
     if match := _OUTPUT.fullmatch(inner):
         return OutputRef(Address(match[1], match[2]), match[3])
     return BadRef(token.group(), f"{token.group()} is no reference, {_FORMS}")
@@ -139,7 +157,7 @@ def resolve(value: Any, lookup: Callable[[Ref], Any], passed: frozenset[str] = f
     pieces = parse(value, passed)
     if any(isinstance(piece, BadRef) for piece in pieces):
         return value
-    found = [lookup(piece) if isinstance(piece, VarRef | EnvRef | OutputRef) else piece for piece in pieces]
+    found = [lookup(piece) if isinstance(piece, VarRef | EnvRef | OutputRef | StackRef) else piece for piece in pieces]
     return found[0] if len(found) == 1 else _joined(value, found)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from osform.core.address import Address
 from osform.core.document import Document, Path
-from osform.core.refs import BadRef, EnvRef, OutputRef, Ref, VarRef, references
+from osform.core.refs import BadRef, EnvRef, OutputRef, Ref, StackRef, VarRef, references
 from osform.errors import Problem
 from osform.kinds import KINDS
 from osform.kinds.checks import a, described, nearest
@@ -43,6 +43,8 @@ def _mistake(ref: Ref | BadRef, text: Any, known: Known) -> tuple[str, str] | No
             return None if known.variables is None else _variable(name, ref, text, known.variables)
         case OutputRef(address, output):
             return _output(ref, address, output, known.addresses)
+        case StackRef(_, address, output):
+            return _elsewhere(ref, address, output)
         case EnvRef():
             return None
 
@@ -63,6 +65,15 @@ def _output(ref: OutputRef, address: Address, output: str, addresses: frozenset[
     if address not in addresses:
         near = nearest(str(address), {str(each) for each in addresses})
         return f"{ref}: there is no {address}", near
+    known = KINDS[address.kind].OUTPUTS
+    if output not in known:
+        return f"{ref}: {a(address.kind)} has no output {output!r}", nearest(output, known)
+    return None
+
+
+def _elsewhere(ref: StackRef, address: Address, output: str) -> tuple[str, str] | None:
+    if address.kind not in KINDS:
+        return f"{ref}: there is no kind {address.kind!r}", nearest(address.kind, KINDS)
     known = KINDS[address.kind].OUTPUTS
     if output not in known:
         return f"{ref}: {a(address.kind)} has no output {output!r}", nearest(output, known)

@@ -13,6 +13,7 @@ from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.resource import StackSpec
 from osform.core.state import Entry, State
 from osform.core.values import concealed, leaves, redacted, secrets_in
+from osform.kinds import KINDS
 from osform.kinds.base import Body, Live
 from osform.kinds.index import physical
 from osform.kinds.mappings import MARK
@@ -62,6 +63,20 @@ def former(address: Address, live: Live, state: State) -> Address | None:
     ids = [value for key, value in live.ids.items() if key.endswith("_id")]
     entries = (entry for each, entry in state.entries.items() if each != address and each.kind == address.kind)
     return next((each.address for each in entries if set(ids) & set(each.ids.values())), None)
+
+
+def outputs_of_others(state: State, environment: str) -> dict[tuple[str, Address], Mapping[str, Any]]:
+    """What other stacks offer in this environment: the outputs of what they have applied, by stack and address."""
+    found: dict[tuple[str, Address], Mapping[str, Any]] = {}
+    for owner_name, entry in state.others:
+        stack, _, where = owner_name.partition(" (")
+        if where != f"{environment})" or entry.role != "current" or entry.status != "applied":
+            continue
+        live = Live(entry.recorded, entry.ids)
+        config = entry.recorded.get("model_config") or {}
+        more = {"dimension": config["embedding_dimension"]} if "embedding_dimension" in config else {}
+        found[stack, entry.address] = {**more, **KINDS[entry.address.kind].outputs(entry.address.name, live)}
+    return found
 
 
 def ids_of_others(state: State, kind: str) -> frozenset[str]:

@@ -16,7 +16,7 @@ from osform.errors import Place, PlanRefused
 from osform.flows import giving_way, owning
 from osform.flows.deciding import decide, revived
 from osform.flows.effects import with_effects
-from osform.flows.resolving import pipelines_of
+from osform.flows.resolving import pipelines_of, unanswered
 from osform.flows.survey import Survey
 from osform.kinds import KINDS, index, mappings
 from osform.kinds.base import Body, Live
@@ -35,6 +35,8 @@ def make_plan(survey: Survey) -> Plan:
     """
     changes: list[Change] = []
     foreign: list[str] = []
+    if missing_elsewhere := list(unanswered(survey.spec, survey.others)):
+        raise PlanRefused("\n".join(missing_elsewhere), hint="apply that stack first, in the same environment")
     decide(survey, _change)
     for address in in_order({each: survey.waits_for(each) for each in survey.spec.resources}):
         if refusal := _foreign(survey, address):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from osform.core.address import Address
-from osform.core.refs import EnvRef, OutputRef, Ref, VarRef, references, resolve
+from osform.core.refs import EnvRef, OutputRef, Ref, StackRef, VarRef, references, resolve
 from osform.core.resource import Resource, StackSpec, in_order
 from osform.core.values import Secret, Unknown
 from osform.kinds import KINDS, ingest_pipeline, pipelines, search_pipeline, vectors
@@ -48,13 +48,14 @@ class Resolver:
     """Resolves bodies as far as things are known.
 
     ``outputs`` are those of other resources. ``environ`` is the environment's variables, ``key`` the ledger's salt
-    for fingerprints of secrets.
+    for fingerprints of secrets. ``others`` are outputs of other stacks, by the stack's name and address.
     """
 
     spec: StackSpec
     outputs: Mapping[Address, Mapping[str, Any]]
     environ: Mapping[str, str]
     key: str | None = None
+    others: Mapping[tuple[str, Address], Mapping[str, Any]] = field(default_factory=dict)
 
     def body(self, resource: Resource) -> dict[str, Any]:
         """The body with variables, secrets and known outputs in place; the rest is Unknown."""
@@ -70,9 +71,23 @@ class Resolver:
             case EnvRef(name):
                 value = self.environ.get(name)
                 return Unknown(str(ref)) if value is None else Secret(str(ref), fingerprint(value, self.key), value)
-            case OutputRef(address, output):
-                known = self.outputs.get(address, {})
+            case OutputRef(address, output) | StackRef(_, address, output):
+                mine = self.outputs.get(address, {})
+                known = self.others.get((ref.stack, address), {}) if isinstance(ref, StackRef) else mine
                 return known[output] if output in known else Unknown(str(ref))
+
+
+def unanswered(spec: StackSpec, others: Mapping[tuple[str, Address], Mapping[str, Any]]) -> Iterator[str]:
+    """References to other stacks that nothing in the ledger answers."""
+    for resource in spec.resources.values():
+        for path, ref in references(resource.body, KINDS[resource.address.kind].PASSED):
+            if isinstance(ref, StackRef) and ref.output not in others.get((ref.stack, ref.address), {}):
+                there = (ref.stack, ref.address) in others
+                why = f"has no {ref.output} in the ledger" if there else "is not in the ledger"
+                yield (
+                    f"{resource.place(path)} {resource.address}: {ref}: {ref.address} of the stack {ref.stack} "
+                    f"({spec.environment}) {why}"
+                )
 
 
 @cache  # slow on purpose, so once a secret however many there are

@@ -51,6 +51,7 @@ class Survey:
     moves: dict[Address, Move] = field(default_factory=dict)
     renewed: dict[Address, Address] = field(default_factory=dict)
     rebuild: frozenset[Address] = frozenset()
+    others: Mapping[tuple[str, Address], Mapping[str, Any]] = field(default_factory=dict)
     order: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
     aside: dict[Address, tuple[tuple[Address, Body], ...]] = field(default_factory=dict)
 
@@ -66,7 +67,15 @@ class Survey:
     ) -> Survey:
         """Look up everything that the stack asks for or the ledger remembers. ``now`` is in seconds since 1970."""
         state, moved = owning.renamed(spec, state)
-        survey = cls(spec, state, environ, needs=needs_of(spec), adoption=adoption or Adoption(), moved=moved)
+        survey = cls(
+            spec,
+            state,
+            environ,
+            needs=needs_of(spec),
+            others=owning.outputs_of_others(state, spec.environment),
+            adoption=adoption or Adoption(),
+            moved=moved,
+        )
         survey.context = context_of(spec, *owning.numbers(state, spec.resources))
         eyes = eyes.remembering()
         survey.live = {address: index.as_left(live, now()) for address, live in eyes.look(survey._wanted()).items()}
@@ -82,7 +91,7 @@ class Survey:
     @property
     def resolver(self) -> Resolver:
         """Resolves bodies with the outputs that are known by now."""
-        return Resolver(self.spec, self.outputs, self.environ, self.state.key)
+        return Resolver(self.spec, self.outputs, self.environ, self.state.key, self.others)
 
     def learn(self, address: Address, live: Live | None) -> None:
         """Remember the outputs of a resource: those known anyway, and where it is live those of the server."""
