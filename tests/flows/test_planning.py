@@ -161,3 +161,12 @@ def test_what_is_crossed_out_of_an_index_and_was_a_default_makes_none_anew() -> 
     entry = Entry(Address("index", "i"), "applied", then, shown, {"index": "i-v1"})
     (change,) = made({"index/i": {"mappings": shown["mappings"]}}, [entry], {"index/i": shown}).changes
     assert (change.action, change.notes) == ("update", ())
+
+
+def test_a_value_that_was_changed_by_hand_since_is_planned_from_what_it_is_now() -> None:
+    def body(value: str) -> Any:
+        return {"processors": [{"set": {"field": "a", "value": value}}]}
+
+    plan = made({"ingest_pipeline/p": body("c")}, [ENTRY], {"ingest_pipeline/p": body("by hand")})
+    assert [(each.before, each.after) for each in plan.changes[0].differences] == [("by hand", "c")]
+    assert plan.checksum != made({"ingest_pipeline/p": body("c")}, [ENTRY], {"ingest_pipeline/p": ASKED}).checksum

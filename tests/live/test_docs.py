@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,21 @@ def test_a_plan_that_is_no_longer_that_of_the_review_is_refused(reader: Reader) 
     refused = reader.types(f"set -e; {merge}")
     assert refused.returncode == 1
     assert "the files or the cluster have changed" in refused.stdout
+
+
+def test_somebody_new_gets_from_nothing_to_a_watched_stack_as_gitops_says(reader: Reader, tmp_path: Path) -> None:
+    script = "set -e\ntrap 'kill %1 2> /dev/null || true' EXIT\n" + "\n".join(blocks(text("docs/gitops.md"), "bash"))
+    identity = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "a@example.com", "OSFORM_LISTEN": "127.0.0.1:0"}
+    identity |= {"GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "a@example.com"}
+    began = time.monotonic()
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=reader.environ | identity, check=False, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=500,
+    )  # fmt: skip
+    log = tmp_path / "watch.log"
+    assert done.returncode == 0, done.stdout + (log.read_text() if log.exists() else "")
+    assert "batch_size" in done.stdout
+    assert time.monotonic() - began < 15 * 60
 
 
 def test_the_python_of_the_docs_runs(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ _COLOURS = {"applied": "green", "repaired": "green", "in sync": "green", "refuse
 @cluster_option
 @click.option(
     "--listen", default="127.0.0.1:9380", show_default=True, metavar="HOST:PORT",
-    help="Where the page, the metrics and the probes are.",
+    envvar="OSFORM_LISTEN", show_envvar=True, help="Where the page, the metrics and the probes are.",
 )  # fmt: skip
 @click.option(
     "--folder", type=click.Path(path_type=Path, file_okay=False), help="Where the mirror of the repository is kept."

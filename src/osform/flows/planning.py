@@ -305,6 +305,11 @@ def _compared(entry: Entry, live: Live, asked: Body) -> tuple[Reason, tuple[Diff
     changed = differences(entry.asked, concealed(asked))
     drifted = tuple(Difference(d.path, d.after, d.before) for d in kind.drift(entry.recorded, live.body))
     paths = {difference.path for difference in changed}
+    # What the files change and somebody changed by hand as well: what is there now is what a review has to see.
+    by_hand = {d.path: d.before for d in drifted}
+    changed = tuple(
+        replace(d, before=by_hand[d.path]) if by_hand.get(d.path, d.after) != d.after else d for d in changed
+    )
     both = changed + tuple(d for d in drifted if d.path not in paths)
     if changed and all(isinstance(d.after, str) and "(known after apply)" in d.after for d in changed):
         return "dependency", both, ()
