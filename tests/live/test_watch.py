@@ -13,7 +13,7 @@ import pytest
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from osform.flows.stack import Stack
-from tests.live.watched import Origin, Watcher, watching
+from tests.watched import Origin, Watcher, watching
 
 PIPELINE = "description: {words}\nprocessors: [{{set: {{field: a, value: b}}}}]\n"
 

@@ -22,7 +22,7 @@ from osform.flows.recording import history
 from osform.flows.stack import Stack
 from tests import tiny
 from tests.live.stacks import Project, add_model, lay_out
-from tests.live.watched import Origin, Watcher, watching
+from tests.watched import Origin, Watcher, watching
 
 LOG = logging.getLogger(__name__)
 SEED = int(os.environ.get("OSFORM_SEED", "7"))

@@ -33,8 +33,11 @@ def telling(tellers: tuple[Teller, ...], complain: Callable[[str], None]) -> Ite
     def work() -> None:
         while (item := waiting.get()) is not None:
             teller, line = item
-            said = next((None for _ in range(_TRIES) if (said := _tell(teller, line)) is None), said)
-            if said is not None:
+            for _ in range(_TRIES):
+                said = _tell(teller, line)
+                if said is None:
+                    break
+            else:
                 complain(f"{_name(teller)}: {said}")
 
     thread = threading.Thread(target=work, name="osform-tell", daemon=True)

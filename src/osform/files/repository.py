@@ -70,6 +70,11 @@ class Repository:
         if not (self._mirror / "HEAD").is_file():
             self._begin()
 
+    def close(self) -> None:
+        """Let another process have the folder."""
+        if self._lock is not None:
+            self._lock.close()
+
     def _begin(self) -> None:
         shutil.rmtree(self._mirror, ignore_errors=True)
         self._mirror.mkdir(parents=True)
@@ -176,14 +181,14 @@ class Repository:
     def _tagged(self, approval: Approval, signers: str) -> dict[str, str]:
         if not approval.tags:
             return {}
-        form = "--format=%(refname)\t%(objectname)\t%(*objectname)"
+        form = "--format=%(refname) %(objectname) %(*objectname)"
         listed = self._git("for-each-ref", form, "--", f"refs/tags/{approval.tags}")
         found: dict[str, str] = {}
         for line in filter(None, listed.split("\n")):
-            name, named, peeled = line.split("\t")
+            name, named, *peeled = line.split()
             if approval.signed and not self._is_good("verify-tag", name, signers):
                 continue
-            found[peeled or named] = name
+            found[peeled[0] if peeled else named] = name
         return found
 
     def _noted(self, approval: Approval, signers: str) -> dict[str, str]:

@@ -44,6 +44,12 @@ class Watch:
     def run(self, *, once: bool = False) -> bool:
         """Lead where nobody else does, until ``stop``; with ``once`` only for one look. Whether all is well then."""
         self.repository.open()
+        try:
+            return self._run(once=once)
+        finally:
+            self.repository.close()
+
+    def _run(self, *, once: bool) -> bool:
         failures, told = 0, ""
         while not self.stop.is_set():
             try:

@@ -1,0 +1,158 @@
+"""One stack kept to its repository, on a cluster in memory: what is applied, what waits, what is taken back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osform.core.watching import Approval, Happened, Standing, Target, WatchSpec
+from osform.files.repository import Repository
+from osform.flows.following import Follower
+from tests.flows.memory import MemoryCluster
+from tests.watched import QUIET, Origin
+
+PIPELINE = "description: WORDS\nprocessors: [{set: {field: a, value: b}}]\n"
+FILE = "provision/ingest_pipeline/p.yaml"
+
+
+class Desk:
+    """An origin with one stack, and who follows it."""
+
+    def __init__(self, tmp_path: Path, **target: Any) -> None:
+        self.origin, self.cluster = Origin(tmp_path / "git"), MemoryCluster()
+        self.first = self.commit("first", {"provision/stack.yaml": "name: words\n"})
+        self.repository = Repository(str(self.origin.bare), tmp_path / "mirror", os.environ | QUIET)
+        self.repository.open()
+        self.events: list[Happened] = []
+        self.saved: list[Standing] = []
+        spec = WatchSpec("w", str(self.origin.bare), "main", 1.0, 5.0, (Target("provision", None, **target),))
+        self.follower = Follower(
+            spec, spec.targets[0], self.repository, self.cluster, {}, Standing(spec.targets[0].key), self.saved.append,
+            self.events.append,
+        )  # fmt: skip
+
+    def commit(self, words: str, files: dict[str, str | None] | None = None) -> str:
+        return self.origin.commit(words, {FILE: PIPELINE.replace("WORDS", words), **(files or {})})
+
+    def look(self) -> tuple[str, str]:
+        """One look; the state, and what the pipeline says on the cluster."""
+        self.repository.fetch()
+        self.follower.step(self.repository.resolve("main"))
+        return self.follower.standing.state, str(self.cluster.pipelines["_ingest"].get("p", {}).get("description"))
+
+    def drift(self) -> None:
+        self.cluster.pipelines["_ingest"]["p"]["description"] = "by hand"
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Makes the desk, with what is said of its target."""
+    desks: list[Desk] = []
+
+    def make(**target: Any) -> Desk:
+        desks.append(Desk(tmp_path, **target))
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        desk.repository.close()
+
+
+def test_a_commit_is_applied_and_drift_repaired(at: Callable[..., Desk]) -> None:
+    desk = at()
+    assert desk.look() == ("in sync", "first")
+    desk.drift()
+    assert desk.look() == ("in sync", "first")
+    desk.commit("second")
+    assert desk.look() == ("in sync", "second")
+    assert [event.what for event in desk.events if event.what in ("applied", "repaired")] == [
+        "applied", "repaired", "applied"
+    ]  # fmt: skip
+
+
+def test_a_bad_commit_leaves_the_last_good_state_and_drift_is_repaired_meanwhile(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.origin.commit("bad", {FILE: "description: [\n"})
+    assert desk.look() == ("refused", "first")
+    assert "provision/ingest_pipeline/p.yaml:" in desk.follower.standing.message
+    desk.drift()
+    assert desk.look() == ("refused", "first")
+    since = desk.follower.standing.since
+    desk.look()
+    assert desk.follower.standing.since == since
+    desk.origin.git("revert", "--no-edit", "HEAD")
+    desk.origin.push()
+    assert desk.look() == ("in sync", "first")
+
+
+def test_what_the_server_refuses_midway_is_taken_back_and_not_tried_again(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.cluster.refuses = "/_search/pipeline"
+    bad = desk.commit("half", {"provision/search_pipeline/q.yaml": "description: q\n"})
+    assert desk.look() == ("refused", "first"), desk.follower.standing
+    assert desk.follower.standing.rejected == bad
+    sent = len(desk.cluster.sent)
+    assert desk.look() == ("refused", "first")
+    assert len(desk.cluster.sent) == sent
+    good = desk.origin.commit("without it", {"provision/search_pipeline/q.yaml": None})
+    assert desk.look() == ("in sync", "half")
+    assert desk.follower.standing.good == good
+
+
+def test_with_drift_only_a_new_commit_waits_and_drift_is_put_back(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.follower.target = replace(desk.follower.target, mode="drift-only")
+    desk.commit("second")
+    assert desk.look() == ("waiting", "first")
+    desk.drift()
+    assert desk.look() == ("waiting", "first")
+    assert desk.follower.standing.good == desk.first
+
+
+def test_drift_that_is_to_be_reported_is_left(at: Callable[..., Desk]) -> None:
+    desk = at(on_drift="report")
+    desk.look()
+    desk.drift()
+    assert desk.look() == ("drifted", "by hand")
+    assert desk.follower.standing.drift == ("ingest_pipeline/p",)
+    desk.commit("second")
+    assert desk.look() == ("in sync", "second")
+
+
+def test_a_commit_waits_for_its_approval(at: Callable[..., Desk]) -> None:
+    desk = at(mode="approve", approval=Approval(tags="go/*", signed=False))
+    assert desk.look() == ("waiting", "None")
+    desk.origin.git("tag", "go/1")
+    desk.origin.git("push", "--tags", "origin")
+    assert desk.look() == ("in sync", "first")
+    desk.commit("second")
+    assert desk.look() == ("in sync", "first")
+    desk.origin.git("tag", "go/2")
+    desk.origin.git("push", "--tags", "origin")
+    assert desk.look() == ("in sync", "second")
+
+
+def test_who_comes_after_a_kill_knows_the_last_good_commit(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.origin.commit("bad", {FILE: "description: [\n"})
+    again = replace(desk.follower, standing=Standing.of(desk.saved[-1].to_json()), stacks={})
+    desk.follower = again
+    desk.drift()
+    assert desk.look() == ("refused", "first")
+
+
+@pytest.mark.parametrize("missing", ["provision/stack.yaml"])
+def test_a_commit_without_the_stack_takes_nothing_away(at: Callable[..., Desk], missing: str) -> None:
+    desk = at()
+    desk.look()
+    desk.origin.commit("gone", {missing: None})
+    assert desk.look() == ("refused", "first")
