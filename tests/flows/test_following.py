@@ -91,21 +91,6 @@ def test_a_bad_commit_leaves_the_last_good_state_and_drift_is_repaired_meanwhile
     assert desk.look() == ("in sync", "first")
 
 
-def test_what_the_server_refuses_midway_is_taken_back_and_not_tried_again(at: Callable[..., Desk]) -> None:
-    desk = at()
-    desk.look()
-    desk.cluster.refuses = "/_search/pipeline"
-    bad = desk.commit("half", {"provision/search_pipeline/q.yaml": "description: q\n"})
-    assert desk.look() == ("refused", "first"), desk.follower.standing
-    assert desk.follower.standing.rejected == bad
-    sent = len(desk.cluster.sent)
-    assert desk.look() == ("refused", "first")
-    assert len(desk.cluster.sent) == sent
-    good = desk.origin.commit("without it", {"provision/search_pipeline/q.yaml": None})
-    assert desk.look() == ("in sync", "half")
-    assert desk.follower.standing.good == good
-
-
 def test_with_drift_only_a_new_commit_waits_and_drift_is_put_back(at: Callable[..., Desk]) -> None:
     desk = at()
     desk.look()

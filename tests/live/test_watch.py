@@ -60,6 +60,22 @@ def desk(live_url: str, tmp_path: Path) -> Iterator[Desk]:
     cluster.close()
 
 
+def test_what_the_server_refuses_midway_is_taken_back_and_not_tried_again(desk: Desk) -> None:
+    watcher = desk.watcher()
+    grok = "description: z\nprocessors: [{grok: {field: a, patterns: ['%{NOPE:x}']}}]\n"
+    with watching(watcher):
+        watcher.waits_for("in sync", desk.origin.head)
+        good = desk.origin.head
+        files = {**desk.pipeline("half"), f"provision/ingest_pipeline/{desk.name}-9.yaml": grok}
+        standing = watcher.waits_for("refused", desk.origin.commit("half", files))
+        assert (standing["good"], standing["rejected"]) == (good, desk.origin.head)
+        assert "NOPE" in standing["message"]
+        assert (desk.live(), desk.live(9)) == ("one", None)
+        desk.origin.commit("whole", {f"provision/ingest_pipeline/{desk.name}-9.yaml": None})
+        watcher.waits_for("in sync", desk.origin.head)
+        assert desk.live() == "half"
+
+
 def test_commits_drift_and_reverts_from_the_first_to_the_last(desk: Desk) -> None:
     watcher = desk.watcher()
     with watching(watcher):

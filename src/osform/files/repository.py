@@ -201,7 +201,7 @@ class Repository:
             return {}
         marked = [line.split()[1] for line in listed.split("\n") if len(line.split()) == 2]
         words = {each: self._git("notes", f"--ref={approval.notes}", "show", each) for each in marked}
-        return {each: text for each, text in words.items() if text.split()[:1] == ["approve"]}
+        return {each: text for each, text in words.items() if text.split() and text.split()[0].rstrip(":") == "approve"}
 
     def _is_good(self, verb: str, name: str, signers: str) -> bool:
         try:
