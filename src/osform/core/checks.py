@@ -27,7 +27,8 @@ class Query:
     """One question. ``grades`` says how well documents answer it, by id.
 
     ``within`` is given where documents are simply expected: each of them must be among so many first hits. ``path`` is
-    where the question stands in its file.
+    where the question stands in its file. ``picture`` is a file or an address to find others like, with ``text`` or
+    without.
     """
 
     text: str
@@ -37,6 +38,12 @@ class Query:
     field: str | None = None
     filter: Mapping[str, Any] | None = None
     path: Path = ()
+    picture: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The question in words."""
+        return " + ".join(each for each in (self.text, self.picture) if each)
 
     @property
     def relevant(self) -> tuple[str, ...]:

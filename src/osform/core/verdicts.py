@@ -175,7 +175,7 @@ class Verdict:
         before = {each.query.path: each for each in self.old.answers} if self.old else {}
         queries = [
             {
-                "query": each.query.text,
+                "query": each.query.asked,
                 "line": self.checks.place(each.query).line,
                 "old": before[each.query.path].to_json() if before else None,
                 "new": each.to_json(),

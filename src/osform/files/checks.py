@@ -81,11 +81,12 @@ class Limits(_Strict):
 class QueryEntry(_Strict):
     """One entry of ``queries``."""
 
-    query: _Text
+    query: _Text | None = None
+    image: _Text | None = None
     expect: list[_Text] | None = None
     within: _Within | None = None
     judged: dict[_Text, _Grade] | None = None
-    mode: Literal["lexical", "semantic", "hybrid"] | None = None
+    mode: Literal["lexical", "semantic", "hybrid", "picture"] | None = None
     field: _Text | None = None
     filter: dict[str, Any] | None = None
 
@@ -93,7 +94,7 @@ class QueryEntry(_Strict):
 class ChecksFile(_Strict):
     """A file of ``provision/checks/``."""
 
-    mode: Literal["lexical", "semantic", "hybrid"] | None = None
+    mode: Literal["lexical", "semantic", "hybrid", "picture"] | None = None
     field: _Text | None = None
     thresholds: Limits = Limits()
     worse_by: Limits = Limits()
@@ -194,6 +195,10 @@ def _disagreements(document: Document, value: Mapping[str, Any]) -> Iterator[Pro
 
 
 def _entry_mistakes(entry: QueryEntry) -> Iterator[tuple[Inside, str, str]]:
+    if entry.query is None and entry.image is None:
+        yield (), "neither query nor image", "write the question: query: ..."
+    if entry.image is not None and entry.mode not in (None, "picture"):
+        yield ("mode",), f"{entry.mode}, but an image is searched with", "write mode: picture, or leave it out"
     if (entry.expect is None) == (entry.judged is None):
         found = "neither expect nor judged" if entry.expect is None else "expect and judged"
         yield (), f"{found}, expected one of the two", "write expect: [ID], or judged: {ID: GRADE}"
@@ -220,17 +225,20 @@ def _repeated(
     seen: dict[str, int | None] = {}
     for path, entry in entries:
         asked = [
-            entry.query.split(), entry.mode or value.get("mode"), entry.field or value.get("field"), entry.filter,
+            (entry.query or "").split(), entry.image, entry.mode or value.get("mode"),
+            entry.field or value.get("field"), entry.filter,
         ]  # fmt: skip
         key = json.dumps(asked, sort_keys=True)
         if key in seen:
-            message = f"{entry.query!r} is asked twice, first on line {seen[key]}"
-            yield document.problem((*path, "query"), message, "remove one, or say another mode, field or filter")
+            message = f"{entry.query or entry.image!r} is asked twice, first on line {seen[key]}"
+            key_of = "query" if entry.query else "image"
+            yield document.problem((*path, key_of), message, "remove one, or say another mode, field or filter")
         seen.setdefault(key, document.place(path).line)
 
 
 def _made(file: ChecksFile, index: str, document: Document) -> Checks:
-    queries = tuple(_query(file, entry, ("queries", number)) for number, entry in enumerate(file.queries))
+    home = Path(document.file).parent
+    queries = tuple(_query(file, entry, ("queries", number), home) for number, entry in enumerate(file.queries))
     return Checks(index, queries, _limits(file.thresholds), _limits(file.worse_by), document)
 
 
@@ -239,10 +247,13 @@ def _limits(limits: Limits) -> dict[Metric, float]:
     return {metric: float(given[metric]) for metric in METRICS if metric in given}
 
 
-def _query(file: ChecksFile, entry: QueryEntry, path: Inside) -> Query:
-    mode: Mode | None = entry.mode or file.mode
+def _query(file: ChecksFile, entry: QueryEntry, path: Inside, home: Path) -> Query:
+    mode: Mode | None = entry.mode or ("picture" if entry.image else file.mode)
+    text, picture = entry.query or "", entry.image or ""
+    if picture and "://" not in picture:
+        picture = str(home / picture)
     field = entry.field or file.field
     if entry.expect is None:
-        return Query(entry.query, entry.judged or {}, None, mode, field, entry.filter, path)
+        return Query(text, entry.judged or {}, None, mode, field, entry.filter, path, picture)
     within = entry.within or max(DEFAULT_WITHIN, len(entry.expect))
-    return Query(entry.query, dict.fromkeys(entry.expect, 1), within, mode, field, entry.filter, path)
+    return Query(text, dict.fromkeys(entry.expect, 1), within, mode, field, entry.filter, path, picture)

@@ -150,10 +150,11 @@ _POLICY = {
 }
 _QUERY = {
     "query": "The question.",
+    "image": "A picture to find others like: a path from this file, or an address; with query or without.",
     "expect": "Ids of documents that must be among the first hits.",
     "within": "Among how many first hits; 10 by default.",
     "judged": "Grades by document id: 0 is no answer, more is better.",
-    "mode": "lexical, semantic or hybrid.",
+    "mode": "lexical, semantic, hybrid or picture.",
     "field": "The text or vector field to search.",
     "filter": "A query that a document must match as well, e.g. {term: {colour: red}}.",
 }

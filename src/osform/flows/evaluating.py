@@ -19,6 +19,8 @@ from osform.core.request import Request
 from osform.core.resource import StackSpec
 from osform.core.verdicts import Answer, Evaluation, Verdict, compared
 from osform.errors import InputError, NotAccepted, NotReady, OsformError, RequestFailed, VectorsAstray
+from osform.flows.picture_files import bytes_of
+from osform.flows.searching_pictures import Seer, Wish, asked_of, request_for
 from osform.flows.verdict_words import summary, told
 from osform.kinds.checks import nearest
 
@@ -27,6 +29,9 @@ MEASURED = 60
 
 TRIES = 3
 """Times that latencies are measured before they count as too slow."""
+
+_WITHOUT_A_PIPELINE: tuple[Mode, ...] = ("lexical", "picture")
+"""Modes in which no ingest pipeline's model has a say."""
 
 _PATIENCE = 60.0  # seconds for one search that fails in passing
 
@@ -135,7 +140,8 @@ def side_by_side(
     patience: Callable[[], Patience] = lambda: Patience.of(_PATIENCE),
 ) -> list[Evaluation]:
     """Ask several indices the same, in turn, so that whatever else the cluster does slows all of them alike."""
-    asked = [_known(cluster, side, checks, patience) for side in sides]
+    seer = Seer()
+    asked = [_known(cluster, side, checks, patience, seer) for side in sides]
     rounds = 1 + math.ceil(MEASURED / len(checks.queries))
     answers: list[list[Answer]] = [[Answer(query) for query in checks.queries] for _ in sides]
     task, total = f"searching {' and '.join(side.name for side in sides)}", rounds * len(checks.queries) * len(sides)
@@ -190,13 +196,14 @@ class _Index:
     side: Side
     target: Target
     patience: Callable[[], Patience]
+    seer: Seer
     astray: str = ""
     """Why its vectors can't be compared with a question's, where that is so."""
 
     def first(self, query: Query) -> Answer:
         """What a question finds; its time is that of a cold start, and not kept."""
         mode: Mode = query.mode or default_mode(self.target, None)
-        if self.astray and mode != "lexical":
+        if self.astray and mode not in _WITHOUT_A_PIPELINE:
             return Answer(query, mode=mode, refused=self.astray)
         try:
             found = self._search(query, mode)
@@ -221,18 +228,28 @@ class _Index:
         return replace(answer, took_ms=(*answer.took_ms, float(found.took_ms)))
 
     def _search(self, query: Query, mode: Mode) -> Found:
+        if mode == "picture":
+            return self._pictures(query)
         request = search_request(
             self.target, query.text, mode, field=query.field, size=query.size, pipeline=None, only=query.filter
         )
         return run(self.cluster, request, self.patience())
 
+    def _pictures(self, query: Query) -> Found:
+        field = asked_of(self.cluster, self.target, query.field)
+        wish = Wish(query.text, bytes_of(query.picture) if query.picture else None)
+        request, _ = request_for(
+            self.cluster, self.target, field, wish, size=query.size, only=query.filter, seer=self.seer
+        )
+        return run(self.cluster, request, self.patience())
 
-def _known(cluster: Cluster, side: Side, checks: Checks, patience: Callable[[], Patience]) -> _Index:
+
+def _known(cluster: Cluster, side: Side, checks: Checks, patience: Callable[[], Patience], seer: Seer) -> _Index:
     described = describe(cluster, side.name)
     models = {each: side.models.get(each.vector, each.model_id) for each in described.embeddings}
     target = replace(described, embeddings=tuple(replace(each, model_id=id) for each, id in models.items()))
-    index = _Index(cluster, side, target, patience)
-    if all((each.mode or default_mode(target, None)) == "lexical" for each in checks.queries):
+    index = _Index(cluster, side, target, patience, seer)
+    if all((each.mode or default_mode(target, None)) in _WITHOUT_A_PIPELINE for each in checks.queries):
         return index
     try:
         refuse_mixing(cluster, target.name, target.embeddings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from osform.pictures.blending import Blend, Crowd, centred, mean
 from osform.pictures.towers import Tower
 
 Only = Mapping[str, Any]
+_REMEMBERED = 1_000  # pictures that were searched with
 
 
 class Seer:
@@ -34,6 +36,7 @@ class Seer:
         self._device, self._model = device, model
         self._lock = threading.Lock()
         self._towers: dict[tuple[str, str], Tower] = {}
+        self._seen: dict[str, list[float]] = {}
 
     def vector(self, picture: bytes, by: Made) -> list[float]:
         """The vector of a picture, by the model that made those of the index.
@@ -41,11 +44,17 @@ class Seer:
         Raises InputError for bytes that are no picture, VectorsAstray where the model is another one by now.
         """
         tower = self._tower(by)
+        key = by.revision + hashlib.sha256(picture).hexdigest()
+        if key in self._seen:
+            return self._seen[key]
         decoded = decode(picture, tower.decoding)
         if decoded.pixels is None:
             raise InputError(f"not a picture that can be searched with: {decoded.reason}")
         with self._lock:
-            return [float(value) for value in tower.see(decoded.pixels[None])[0]]
+            if len(self._seen) > _REMEMBERED:
+                self._seen.clear()
+            self._seen[key] = [float(value) for value in tower.see(decoded.pixels[None])[0]]
+            return self._seen[key]
 
     def _tower(self, by: Made) -> Tower:
         with self._lock:
@@ -162,9 +171,9 @@ def request_for(
 def _queries(
     cluster: Cluster, target: Target, field: PictureField, wish: Wish, size: int, only: Only | None, seer: Seer
 ) -> tuple[list[dict[str, Any]], str]:
-    near = max(size, CANDIDATES)
+    deep = max(size, CANDIDATES)
     if wish.picture is None:
-        asked = {"query_text": wish.text, "model_id": text_model(field), "k": near}
+        asked = {"query_text": wish.text, "model_id": text_model(field), "k": deep}
         return [{"neural": {field.vector: asked if only is None else asked | {"filter": only}}}], "text"
     by = made(cluster, target, field.vector)
     if by is None:
@@ -174,19 +183,20 @@ def _queries(
         )
     seen = seer.vector(wish.picture, by)
     if not wish.text:
-        return [_near(field, seen, near, only)], "picture"
+        return [near(field, seen, deep, only)], "picture"
     said = predict(cluster, text_model(field), [wish.text])[0]
     if wish.blend == "scores":
-        both = [_near(field, each, near, only) for each in (seen, said)]
+        both = [near(field, each, deep, only) for each in (seen, said)]
         return both, f"both, text {wish.weight:g}, scores put together"
     if wish.blend == "centred" and by.some:
         vector = centred(seen, said, wish.weight, Crowd(by.middle, by.some))
-        return [_near(field, vector, near, only)], f"both, text {wish.weight:g}, centred"
-    return [_near(field, mean(seen, said, wish.weight), near, only)], f"both, text {wish.weight:g}, mean"
+        return [near(field, vector, deep, only)], f"both, text {wish.weight:g}, centred"
+    return [near(field, mean(seen, said, wish.weight), deep, only)], f"both, text {wish.weight:g}, mean"
 
 
-def _near(field: PictureField, vector: Sequence[float], near: int, only: Only | None) -> dict[str, Any]:
-    asked: dict[str, Any] = {"vector": list(vector), "k": near}
+def near(field: PictureField, vector: Sequence[float], count: int, only: Only | None) -> dict[str, Any]:
+    """The query for what is nearest to a vector, of what ``only`` lets through, as deep as ``count``."""
+    asked: dict[str, Any] = {"vector": list(vector), "k": count}
     return {"knn": {field.vector: asked if only is None else asked | {"filter": only}}}
 
 

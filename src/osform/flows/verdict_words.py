@@ -62,7 +62,7 @@ def line(each: Worse, verdict: Verdict) -> str:
     numbers = f"nDCG@10 {shown('ndcg_at_10', new.ndcg)}"
     if each.old is not None:
         numbers += f", was {shown('ndcg_at_10', each.old.ndcg)}"
-    return f"{verdict.checks.place(query)} {query.text!r}: expected {wanted}{where}; found {found}; {numbers}"
+    return f"{verdict.checks.place(query)} {query.asked!r}: expected {wanted}{where}; found {found}; {numbers}"
 
 
 def _said(id: str, each: Worse) -> str:

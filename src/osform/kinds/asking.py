@@ -34,6 +34,8 @@ def check(asked: Checks, bodies: Mapping[Address, Body]) -> Iterator[Finding]:
         return  # it has mistakes, which are reported elsewhere
     fields = _fields(index, bodies)
     for query in asked.queries:
+        if query.mode == "picture":
+            continue  # which field has vectors of pictures, the cluster says
         finding = _by_meaning(query, fields) if _is_semantic(query, fields) else _by_words(query, fields)
         if finding is not None:
             yield Finding((*query.path, *finding.path), finding.message, finding.hint)
