@@ -180,6 +180,9 @@ def _disagreements(document: Document, value: Mapping[str, Any]) -> Iterator[Pro
     entries = [(("queries", number), entry) for number, raw in numbered if (entry := _entry(raw)) is not None]
     if value.get("queries") == []:
         yield document.problem(("queries",), "an empty list, expected questions", "write - query: ...")
+    for number, raw in enumerate(queries if isinstance(queries, list) else ()):
+        if isinstance(raw, dict) and not {"query", "image"} & raw.keys():
+            yield document.problem(("queries", number, "query"), "missing", "add query: ...")
     for path, entry in entries:
         yield from (document.problem((*path, *inner), *words) for inner, *words in _entry_mistakes(entry))
     yield from _repeated(document, value, entries)
@@ -195,8 +198,6 @@ def _disagreements(document: Document, value: Mapping[str, Any]) -> Iterator[Pro
 
 
 def _entry_mistakes(entry: QueryEntry) -> Iterator[tuple[Inside, str, str]]:
-    if entry.query is None and entry.image is None:
-        yield (), "neither query nor image", "write the question: query: ..."
     if entry.image is not None and entry.mode not in (None, "picture"):
         yield ("mode",), f"{entry.mode}, but an image is searched with", "write mode: picture, or leave it out"
     if (entry.expect is None) == (entry.judged is None):
