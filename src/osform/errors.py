@@ -147,10 +147,17 @@ class RequestFailed(ClusterError):
     ) -> None:
         super().__init__(sentence or f"{request}: HTTP {status} {type}: {reason}", hint=hint)
         self.passing = passing
+        self.sentence = sentence
         self.request = request
         self.status = status
         self.type = type
         self.reason = reason
+
+    def hinted(self, hint: str | None) -> RequestFailed:
+        """The same, with another hint; one that goes with a sentence stays."""
+        if self.sentence:
+            return self
+        return RequestFailed(self.request, self.status, self.type, self.reason, hint=hint, passing=self.passing)
 
 
 class TaskFailed(ClusterError):

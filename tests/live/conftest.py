@@ -3,7 +3,7 @@
 ``OSFORM_KEEP_TEST_CLUSTER=1`` takes a cluster that runs as it is and leaves it running, so that the next run is quick.
 Its name and ports come from the checkout's path, so that two checkouts can be tested at the same time;
 ``OSFORM_TEST_CLUSTER=name:port`` chooses others.
-``OSFORM_TEST_SECURE=1`` runs them on a secured 2.19.1.
+``OSFORM_TEST_SECURE=1`` runs them on a secured 2.19.1, osform as a user who has the role that ``osform rights`` prints.
 ``OSFORM_TEST_VERSION=2.19.6`` runs the same tests on another OpenSearch; docs/versions.md has what came of that.
 """
 
@@ -19,8 +19,9 @@ import pytest
 
 from osform.cluster.client import Cluster
 from osform.flows import local_cluster
-from osform.local import running, running_url
+from osform.local import running_url
 from osform.local.releases import DEFAULT_VERSION, SECURE_VERSION
+from tests.live import secured
 from tests.live.stacks import Files
 
 HERE = Path(__file__).parent
@@ -34,15 +35,6 @@ OURS = os.environ.get("OSFORM_TEST_CLUSTER") or f"tests-{CHECKOUT:08x}:{10200 + 
 
 SECURE = os.environ.get("OSFORM_TEST_SECURE") == "1"
 collect_ignore = [] if SECURE else ["test_secured.py", "test_rights.py"]
-
-
-def admitted(name: str) -> str:
-    """The URL of a secured cluster, credentials and all; its CA is made that of the system for all that runs."""
-    found = running(name)
-    assert found is not None
-    assert found.password is not None
-    os.environ["SSL_CERT_FILE"] = found.ca
-    return found.hosts[0].replace("://", f"://{found.user}:{found.password.value}@")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,25 +76,31 @@ def live_url(live_name: str, live_port: int, live_version: str) -> Iterator[str]
     asked = local_cluster.Asked(live_port, single, heap, live_version, secure=SECURE or None)
     status = local_cluster.up(live_name, asked)
     assert status.spec is not None
-    yield admitted(live_name) if SECURE else status.spec.url
+    yield secured.admit(live_name) if SECURE else status.spec.url
     if not keep:
         local_cluster.down(live_name, purge=True)
 
 
 @pytest.fixture
-def cluster(live_url: str) -> Iterator[Cluster]:
-    """The suite's cluster."""
-    cluster = Cluster(live_url)
+def owner_url(live_url: str, live_name: str) -> str:
+    """The URL for whoever may do everything there."""
+    return secured.owner(live_name) if SECURE else live_url
+
+
+@pytest.fixture
+def cluster(owner_url: str) -> Iterator[Cluster]:
+    """The suite's cluster, for what tests do besides osform."""
+    cluster = Cluster(owner_url)
     yield cluster
     cluster.close()
 
 
 @pytest.fixture
-def files(live_url: str, tmp_path: Path) -> Iterator[Files]:
+def files(live_url: str, cluster: Cluster, tmp_path: Path) -> Iterator[Files]:
     """An empty stack; what a test has made of it is taken away at the end."""
-    cluster = Cluster(live_url)
-    files = Files(tmp_path / "provision", cluster)
+    worker = Cluster(live_url)
+    files = Files(tmp_path / "provision", cluster, worker)
     files.write("stack", "name: NAME\n")
     yield files
     files.take_away()
-    cluster.close()
+    worker.close()

@@ -142,6 +142,7 @@ class Files:
 
     root: Path
     cluster: Cluster
+    worker: Cluster
     environ: dict[str, str] = field(default_factory=dict)
     name: str = field(default_factory=lambda: f"k{uuid.uuid4().hex[:8]}")
 
@@ -163,11 +164,11 @@ class Files:
 
     def plan(self) -> Plan:
         """What an apply would do."""
-        return Stack.load(self.root, environ=self.environ).plan(self.cluster)
+        return Stack.load(self.root, environ=self.environ).plan(self.worker)
 
     def apply(self, report: Report = silent) -> None:
         """Do it; raises what went wrong on the way."""
-        Stack.load(self.root, environ=self.environ).apply(self.cluster, force=True, report=report).check()
+        Stack.load(self.root, environ=self.environ).apply(self.worker, force=True, report=report).check()
 
     def take_away(self) -> None:
         """Delete everything of this stack, by removing its files."""

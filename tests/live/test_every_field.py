@@ -112,7 +112,7 @@ def there(value: Any) -> Any:
 
 def as_new(files: Files, kind: Kind, body: Body) -> Any:
     """What the server stores of the same files where nothing was before."""
-    new = Files(files.root.parent / "new", files.cluster, files.environ)
+    new = Files(files.root.parent / "new", files.cluster, files.worker, files.environ)
     new.write("stack", "name: NAME\n")
     try:
         start_body = {**kind.beside, kind.address: body}

@@ -86,7 +86,7 @@ def empty_project(url: str, tmp_path: Path, cluster: Cluster) -> Files:
     shutil.rmtree(tmp_path, ignore_errors=True)
     (tmp_path / "made").mkdir(parents=True)
     add_model(Project(tmp_path, url, ""), "tiny", tiny.build(tmp_path / "made"))
-    return Files(tmp_path / "provision", cluster, {"KEY": "sesame", "OSFORM_CACHE": str(tmp_path / "cache")})
+    return Files(tmp_path / "provision", cluster, cluster, {"KEY": "sesame", "OSFORM_CACHE": str(tmp_path / "cache")})
 
 
 def write(files: Files, step: Step) -> None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "history": ("osform.cli.history:history", "Who changed what, when, and from which commit."),
     "show": ("osform.cli.history:show", "What one run changed."),
     "doctor": ("osform.cli.doctor:doctor", "Whether this cluster can do the work."),
+    "rights": ("osform.cli.rights:rights", "The exact role that plan and apply need on a secured cluster."),
     "schema": ("osform.cli.schema:schema", "JSON Schema of the files, for editors."),
     "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
     "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),

@@ -121,7 +121,7 @@ def delete(
         except RequestFailed as error:
             if error.status != 409 or patience.over:
                 hint = "delete these models first" if error.status == 409 else None
-                raise RequestFailed(error.request, error.status, error.type, error.reason, hint=hint) from error
+                raise error.hinted(hint) from error
         patience.pause(attempt, longest=1)
         attempt += 1
 

@@ -184,7 +184,7 @@ def _failed(task: Mapping[str, Any]) -> TaskFailed:
 
 
 def _with_hint(error: RequestFailed) -> RequestFailed:
-    return RequestFailed(error.request, error.status, error.type, error.reason, hint=_hint(error.reason))
+    return error.hinted(_hint(error.reason))
 
 
 def _hint(reason: str) -> str | None:

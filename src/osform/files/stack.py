@@ -221,6 +221,8 @@ class _Reader:
                 self._stray(path, "expected one resource in a file <name>.yaml")
             elif not path.is_file():
                 self._stray(path, "no file, or a link to nothing; expected one resource in it")
+            elif not path.resolve().is_relative_to(self.provision.resolve().parent):
+                self._stray(path, "a link that leads out of the project", "put the file itself there")
             elif not _FILE_NAME.fullmatch(path.stem):
                 message = f"{path.stem!r} is no name for a resource, expected letters, digits, - _ ."
                 self._stray(path, message, "rename the file")

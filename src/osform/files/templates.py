@@ -14,11 +14,11 @@ import jinja2
 import jinja2.meta
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from osform.core.document import Document
 from osform.errors import Place, Problem, SpecError
 from osform.files import yaml
+from osform.files.sandbox import Sandbox
 from osform.kinds.checks import nearest
 
 # What a template's author can bring about while it is rendered, besides Jinja2's own errors.
@@ -72,8 +72,8 @@ class Templates:
         return self._document(name, text, {**given, **values}, use)
 
     def _environment(self, extensions: tuple[type[Extension], ...] = ()) -> jinja2.Environment:
-        return ImmutableSandboxedEnvironment(
-            loader=jinja2.FileSystemLoader(self.folder),
+        return Sandbox(
+            self.folder,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -20,6 +20,8 @@ from osform.errors import Place, Problem, SpecError
 MOST_BYTES = 4_000_000  # far beyond any body that a person reviews
 _NO_TEXT = "save it as UTF-8 text, or take it out of the folder"
 MOST_DEEP = 100  # beyond it, whatever walks the tree would run out of stack
+_MOST_BRACKETS = 1000
+_BRACKET = re.compile(r"[\[\]{}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SURROGATE_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -89,6 +91,8 @@ def parse(data: bytes | str, file: str) -> Document:
     lines: dict[Path, int] = {}
     problems: list[Problem] = []
     try:
+        if _deepest(text) > _MOST_BRACKETS:
+            raise RecursionError  # PyYAML would get there too, in minutes
         root = _compose(text, file)
         if root is None:
             raise SpecError([Problem(Place(file, 1), "nothing in it, expected YAML", hint="write KEY: VALUE")])
@@ -98,6 +102,15 @@ def parse(data: bytes | str, file: str) -> Document:
     if problems:
         raise SpecError(problems)
     return Document(file, value, lines)
+
+
+def _deepest(text: str) -> int:
+    """How many brackets are open at most; one inside quotes counts, for this is a bound and no parser."""
+    depth = most = 0
+    for found in _BRACKET.finditer(text):
+        depth = depth + 1 if found[0] in "[{" else max(0, depth - 1)
+        most = max(most, depth)
+    return most
 
 
 def _decode(data: bytes, file: str) -> str:

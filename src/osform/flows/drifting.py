@@ -14,7 +14,7 @@ from osform.core.diff import ABSENT, Difference
 from osform.core.document import dotted
 from osform.core.resource import in_order
 from osform.core.values import concealed
-from osform.errors import ClusterError, PredictionMismatch
+from osform.errors import ClusterError, PredictionMismatch, RequestFailed
 from osform.flows.planning import shown_live
 from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Survey
@@ -78,6 +78,8 @@ def ask_models(survey: Survey, cluster: Cluster) -> dict[Address, str]:
         except PredictionMismatch as error:
             live[address], wrong[address] = _said(found, f"{differs} than its export did"), error.message
         except ClusterError as error:
+            if isinstance(error, RequestFailed) and error.status in (401, 403):
+                raise  # that one may not ask says nothing of the model
             live[address], wrong[address] = _said(found, silent), error.message
     survey.live = live
     return wrong

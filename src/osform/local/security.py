@@ -89,7 +89,7 @@ _BASIC = {
 _FILES: dict[str, dict[str, Any]] = {
     "config": {"config": {"dynamic": {"http": {"anonymous_auth_enabled": False}, "authc": {"basic": _BASIC}}}},
     "internal_users": {},
-    "roles": {},
+    "roles": {"security_rest_api_access": {"reserved": True}},
     "roles_mapping": {"all_access": {"users": [USER]}},
     "action_groups": {},
     "tenants": {},
