@@ -40,5 +40,6 @@ def admit(name: str) -> str:
 def give(cluster: Cluster, body: dict[str, object], name: str = WORKER) -> None:
     """Make a user who has one role, of the same name, or change that role."""
     cluster.send(Request("PUT", f"{API}/roles/{name}", body))
-    cluster.send(Request("PUT", f"{API}/internalusers/{name}", {"password": PASSWORD, "backend_roles": ["painters", "sculptors"]}))
+    user = {"password": PASSWORD, "backend_roles": ["painters", "sculptors"]}
+    cluster.send(Request("PUT", f"{API}/internalusers/{name}", user))
     cluster.send(Request("PUT", f"{API}/rolesmapping/{name}", {"users": [name]}))
