@@ -83,12 +83,11 @@ def test_a_model_is_deployed_on_both_ml_nodes(project: Project, cluster: Cluster
 
 
 def predictions(cluster: Cluster) -> dict[str, int]:
-    """Calls of the model that each node has answered, by the node's name."""
+    """Calls of the model that each ML node has answered, by the node's name."""
     model_id = model_of(cluster)
     found = cluster.send(Request("GET", f"{ml.BASE}/profile/models/{model_id}"))["nodes"]
-    names = {node.id: node.name for node in ml_nodes(cluster)}
-    stats = {names[id]: node["models"][model_id].get("predict_request_stats", {}) for id, node in found.items()}
-    return {name: int(each.get("count", 0)) for name, each in stats.items()}
+    stats = {node.name: found[node.id]["models"][model_id] for node in ml_nodes(cluster) if node.id in found}
+    return {name: int(each.get("predict_request_stats", {}).get("count", 0)) for name, each in stats.items()}
 
 
 def test_a_load_is_embedded_by_both_ml_nodes(project: Project, cluster: Cluster) -> None:
