@@ -80,9 +80,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
         status: Any = cli.main(argv, standalone_mode=False)
     except OsformError as error:
         for line in [str(each) for each in error.problems] if isinstance(error, SpecError) else [error.message]:
-            click.echo(f"error: {line}", err=True)
+            click.echo(f"error: {_shown(line)}", err=True)
         if error.hint:
-            click.echo(f"next:  {error.hint}", err=True)
+            click.echo(f"next:  {_shown(error.hint)}", err=True)
         sys.exit(1)
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
@@ -91,3 +91,10 @@ def main(argv: list[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _shown(text: str) -> str:
+    """A message as a terminal may have it: a server's words may be in it, and whatever they hold."""
+    from osform.cli.plan_words import line
+
+    return "\n".join(map(line, text.split("\n")))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from osform.errors import InputError
+from osform.errors import ClusterError, InputError
 
 if TYPE_CHECKING:
     from osform.cluster.client import Cluster
@@ -100,5 +101,27 @@ def connected(cluster_url: str | None) -> Iterator[Cluster]:
     cluster = Cluster(connection(os.environ, Wishes(**given), cluster=cluster_url or "", profile=profile))
     try:
         yield cluster
+    except _ODD as error:
+        if os.environ.get("OSFORM_TRACEBACK"):
+            raise
+        raise _not_understood(cluster, error) from error
     finally:
         cluster.close()
+
+
+_ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of an answer that is not as OpenSearch's are: a number, say, where a list is expected."""
+
+
+def _not_understood(cluster: Cluster, error: BaseException) -> ClusterError:
+    """A mistake of osform's, or of whoever answered: one sentence for both, with the place in osform where it showed."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code if trace else None
+    place = f"{Path(code.co_filename).name}:{trace.tb_lineno}" if trace and code else "somewhere"
+    return ClusterError(
+        f"{cluster.url}: what it answered to {cluster.last or 'a request'} can't be understood "
+        f"({type(error).__name__} in {place})",
+        hint="is it an OpenSearch, with nothing in between? OSFORM_TRACEBACK=1 shows where osform gave up",
+    )

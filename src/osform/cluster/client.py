@@ -37,6 +37,7 @@ class Cluster:
         self.timeout = timeout or target.timeout
         self._clients = [_client(target, host, self.timeout) for host in target.hosts]
         self.url, self._current = target.url, 0
+        self.last = ""
 
     def send(self, request: Request, *, timeout: float | None = None) -> Any:
         """Send a request and return the decoded JSON answer.
@@ -44,6 +45,7 @@ class Cluster:
         Raises Unreachable where no answer came, and RequestFailed where the answer is an error.
         """
         failures: list[Unreachable] = []
+        self.last = str(request)
         for number in [*range(self._current, len(self._clients)), *range(self._current)]:
             try:
                 answer = self._send(number, request, min(timeout or self.timeout, self.timeout))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -62,6 +63,12 @@ def files_of(folder: Path) -> list[Path]:
     ]
     safe = {path.parent for path in found if path.suffix == ".safetensors"}
     kept = [path for path in found if path.suffix in READ or (path.suffix == ".bin" and path.parent not in safe)]
+    pickles = [path.name for path in kept if path.suffix == ".bin"]
+    if pickles and os.environ.get("OSFORM_PICKLED_WEIGHTS") != "1":
+        raise ExportError(
+            f"{folder}: {', '.join(pickles)} may hold a program besides weights, expected safetensors",
+            hint="convert them, or say that you know where they are from: OSFORM_PICKLED_WEIGHTS=1",
+        )
     return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
 
 
