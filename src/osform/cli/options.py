@@ -114,7 +114,7 @@ _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionE
 
 
 def _not_understood(cluster: Cluster, error: BaseException) -> ClusterError:
-    """A mistake of osform's, or of whoever answered: one sentence for both, with the place in osform where it showed."""
+    """A mistake of osform's, or of whoever answered: one sentence for both, with the place where it showed."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
