@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from osform.cluster.client import Cluster
 from osform.cluster.deploy import deploy
@@ -32,9 +33,13 @@ from osform.export.work import carry_out
 from osform.flows.indexing_pictures import Indexed, Manner, index_pictures
 from osform.flows.picture_inputs import Inputs
 from osform.flows.searching_pictures import Seer, search
+from osform.flows.stack import Stack
 from osform.images.fetching import Web
 from osform.kinds import ml
+from osform.ui import App, Settings
+from osform.ui.folders import Folders
 from tests import clips, unsplash
+from tests.ui.browser import opened, serving
 
 pytestmark = [
     pytest.mark.export,
@@ -297,3 +302,21 @@ def test_the_vectors_of_another_model_are_refused(gallery: Gallery, tmp_path: Pa
         index_pictures(
             gallery.cluster, gallery.alias, Inputs((str(folder),)), model=str(other), failures=gallery.failures
         )
+
+
+def test_the_page_finds_a_picture_that_is_dropped_and_a_text_beside_it_counts(gallery: Gallery, tmp_path: Path) -> None:
+    folder = drawn(tmp_path / "pictures", 12)
+    gallery.ingest(folder)
+    mine = sorted(folder.glob("drawn*"))[3]
+    settings = Settings(lambda: Stack.load(tmp_path), tmp_path, gallery.alias, Folders((folder.resolve(),)))
+    with serving(App(gallery.cluster, settings)) as url, opened(url) as page:
+        page.set_input_files("#file", mine)
+        expect(page.locator("#picture h2")).to_contain_text("by picture")
+        expect(page.locator("#picture .hit").first).to_contain_text(mine.name)
+        expect(page.locator("#picture summary img").first).to_have_js_property("naturalWidth", 64)
+        page.fill("#q", "a boat")
+        page.keyboard.press("Enter")
+        expect(page.locator("#picture h2")).to_contain_text("by both")
+        page.get_by_role("link", name="without the picture").click()
+        expect(page.locator("#picture h2")).to_contain_text("by text")
+        expect(page.locator("#picture .hit")).to_have_count(10)

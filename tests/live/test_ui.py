@@ -13,7 +13,7 @@ from osform.cluster.client import Cluster
 from tests import tiny
 from tests.live.stacks import Project, lay_out
 from tests.live.test_search import ROWS, model_of, undeploy
-from tests.ui.browser import Windows, launched
+from tests.ui.browser import opened
 from tests.ui.conftest import png
 
 
@@ -48,14 +48,9 @@ def url(stack: Project) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def page(url: str) -> Iterator[Page]:
-    """A window on the page, which must not complain."""
-    with launched() as browser:
-        windows = Windows(browser)
-        page = windows.page()
-        page.goto(url)
+    """A window on the page."""
+    with opened(url) as page:
         yield page
-        windows.close()
-        assert windows.complaints == []
 
 
 def test_a_text_is_found_in_every_mode_by_a_real_model(page: Page, url: str) -> None:

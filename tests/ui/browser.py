@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from osform.ui import App, Server
 from tests.ui import chromium
 
 
@@ -52,3 +54,24 @@ class Windows:
         """Close all windows."""
         for context in self.opened:
             context.close()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Page]:
+    """A page in a browser of its own, which must not complain."""
+    with launched() as browser:
+        windows = Windows(browser)
+        page = windows.page()
+        page.goto(url)
+        yield page
+        windows.close()
+    assert windows.complaints == []
+
+
+@contextmanager
+def serving(app: App) -> Iterator[str]:
+    """The address of pages that are served for as long as the block runs."""
+    with Server(app) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server.url
+        server.shutdown()
