@@ -126,3 +126,31 @@ def test_the_server_says_nothing_about_python(serve: Serve) -> None:
     served = serve()
     headers = [each.headers["Server"] for each in ask(served, ("GET", "/nowhere"), ("GET", "/"), ("PUT", "/"))]
     assert headers == ["osform"] * 3
+
+
+HERE = b"Host: localhost\r\nOrigin: http://localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 421),
+        (b"GET / HTTP/1.1\r\n\r\n", 421),
+        (b"POST /picture HTTP/1.1\r\n" + HERE + b"Content-Length: 5\r\nContent-Length: 99999999\r\n\r\n", 411),
+        (b"POST /picture HTTP/1.1\r\n" + HERE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"GET http://[ HTTP/1.1\r\n" + HERE + b"\r\n", 400),
+        (b"GET /?" + b"f=x&" * 300 + b" HTTP/1.1\r\n" + HERE + b"\r\n", 400),
+        (b"GET /%00%ff/../..//etc/passwd HTTP/1.1\r\n" + HERE + b"\r\n", 404),
+        (b"GET /picture/0/%2e%2e/secret.png HTTP/1.1\r\n" + HERE + b"\r\n", 404),
+        (b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", 431),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"POST /picture HTTP/1.1\r\n" + HERE + b"Content-Length: 4\r\n\r\nabcd", 400),
+    ],
+)
+def test_whatever_comes_over_the_wire_is_answered(serve: Serve, raw: bytes, status: int) -> None:
+    served = serve()
+    with connect(served) as wire:
+        wire.sendall(raw)
+        assert str(status).encode() in wire.recv(4096).partition(b"\r\n")[0]
+    assert ask(served, ("GET", "/stack"))[0].status == 200

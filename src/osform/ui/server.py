@@ -26,6 +26,7 @@ from osform.ui.app import App
 from osform.ui.values import Asked, Reply
 
 _PIECE = 1 << 16
+_MOST_FIELDS = 200
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,6 @@ class Limits:
     send: float = 60.0
     linger: float = 2.0
     linger_bytes: int = 4 * 2**20
-    query: int = 8000
 
 
 class Server(ThreadingHTTPServer):
@@ -144,28 +144,34 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         if self._refused():
             return
-        parts = urlsplit(self.path)
-        if len(parts.query) > self.server.limits.query:
-            self._send(Reply.plain(414, "that question is too long"))
+        try:
+            parts = urlsplit(self.path)
+            fields = parse_qs(parts.query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            self._end(Reply.plain(400, "that is no address of this page"))
             return
-        query = {
-            name: tuple(values)
-            for name, values in parse_qs(parts.query, keep_blank_values=True, max_num_fields=200).items()
-        }
+        query = {name: tuple(values) for name, values in fields.items()}
         asked = Asked(self.command, unquote(parts.path), query, self._fields(), self._body())
         self._send(self.server.app.answer(asked))
 
     def _refused(self) -> bool:
         reply = self.server.app.settings.gate.refusal(self.command, self._fields())
-        if reply is None:
-            return False
+        if reply is not None:
+            self._end(reply)
+        return reply is not None
+
+    def _end(self, reply: Reply) -> None:
+        """Refuse, whatever else was to come on this connection."""
         self.close_connection = True
         self._send(self.server.app.refused(reply))
         self._linger()
-        return True
 
     def _fields(self) -> dict[str, str]:
-        return {name.lower(): value for name, value in self.headers.items()}
+        """The headers; what is said twice is said as both, so that no two readers take one each."""
+        fields: dict[str, list[str]] = {}
+        for name, value in self.headers.items():
+            fields.setdefault(name.lower(), []).append(value)
+        return {name: ", ".join(values) for name, values in fields.items()}
 
     def _body(self) -> bytes:
         self._timed.deadline = time.monotonic() + self.server.limits.body
