@@ -106,7 +106,7 @@ def test_the_right_thing_in_the_right_colour_is_found(drawn: Drawn) -> None:
         log.info("  %-8s %.3f  %.3f", name, *figures)
     assert text[0] >= LEAST["text"]
     assert picture[0] >= LEAST["picture"] if whole else picture[0] > 0.85
-    assert both["centred"][0] >= LEAST["both"]
+    assert all(both[blend][0] >= LEAST["both"] for blend in ("centred", "scores"))
     if whole:
         assert both["centred"][1] > both["mean"][1]
 

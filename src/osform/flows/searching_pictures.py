@@ -162,7 +162,9 @@ def request_for(
     body["_source"] = {"excludes": sorted({*target.made, field.vector})}
     params = {}
     if len(queries) > 1:
-        body |= {"query": {"hybrid": {"queries": queries}}, "search_pipeline": _together(weights)}
+        # Of each question the server puts together as many documents as the request asks for, and no more.
+        body |= {"size": max(size, CANDIDATES), "query": {"hybrid": {"queries": queries}}}
+        body["search_pipeline"] = _together(weights, size)
     elif "neural" not in queries[0]:
         params = {"search_pipeline": "_none"}  # nothing there has to be enriched or put together
     return Request("POST", f"/{quote(target.name, safe='')}/_search", body, params), mode
@@ -208,10 +210,13 @@ def _of_descriptions(cluster: Cluster, target: Target, text: str, size: int, onl
     return queries
 
 
-def _together(weights: Sequence[float]) -> dict[str, Any]:
+def _together(weights: Sequence[float], size: int) -> dict[str, Any]:
     """A search pipeline of the request's own: the index's has weights for its own number of questions."""
     combination: dict[str, Any] = {"technique": "arithmetic_mean"}
     if weights:
         combination["parameters"] = {"weights": list(weights)}
     how = {"normalization": {"technique": "min_max"}, "combination": combination}
-    return {"phase_results_processors": [{"normalization-processor": how}]}
+    return {
+        "phase_results_processors": [{"normalization-processor": how}],
+        "response_processors": [{"truncate_hits": {"target_size": size}}],
+    }
