@@ -222,10 +222,14 @@ class Repository:
         for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
             if name not in (more or {}):
                 environ.pop(name, None)
-        process = subprocess.Popen(
-            ["git", *_SAFE, *where, *words], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
-        )  # fmt: skip
+        try:
+            process = subprocess.Popen(
+                ["git", *_SAFE, *where, *words], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            message = f"git can't be run: {error.strerror or error}"
+            raise RepositoryError(message, hint="osform watch needs the command git") from error
         try:
             out, err = process.communicate(timeout=self.seconds)
         except subprocess.TimeoutExpired as error:

@@ -42,7 +42,10 @@ class Watch:
     jitter: Callable[[], float] = random.random
 
     def run(self, *, once: bool = False) -> bool:
-        """Lead where nobody else does, until ``stop``; with ``once`` only for one look. Whether all is well then."""
+        """Lead where nobody else does, until ``stop``; with ``once`` only for one look. Whether all is well then.
+
+        With ``once``, raises LockHeld where somebody else leads, and what keeps it from looking.
+        """
         self.repository.open()
         try:
             return self._run(once=once)
@@ -55,6 +58,8 @@ class Watch:
             try:
                 lease = self._lead()
             except LockHeld as error:
+                if once:
+                    raise
                 if told != error.message.partition(" since ")[0]:
                     told = error.message.partition(" since ")[0]
                     self.tell(Happened("standby", error.message))
@@ -62,6 +67,8 @@ class Watch:
                 self.stop.wait(self.spec.lease / 4)
                 continue
             except ClusterError as error:
+                if once:
+                    raise
                 failures += 1
                 self.tell(Happened("cluster away", error.message))
                 self.stop.wait(self._pause(failures))
@@ -74,8 +81,12 @@ class Watch:
                     if once:
                         return well
             except LockLost as error:
+                if once:
+                    raise
                 self.tell(Happened("standby", error.message))
             except ClusterError as error:
+                if once:
+                    raise
                 failures += 1
                 self.tell(Happened("cluster away", error.message))
                 self.stop.wait(self._pause(failures))
