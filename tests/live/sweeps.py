@@ -53,7 +53,8 @@ def leftovers(project: Project) -> dict[str, Any]:
     cluster.send(Request("POST", "/osform-ledger/_refresh"))
     models = {key: model for key, model in find_models(cluster).items() if name in str(model.get("name"))}
     chunks = search("/_plugins/_ml/models/_search", {"terms": {"model_id": list(models)}}) if models else []
-    ledger = [hit["_source"] for hit in search("/osform-ledger/_search", {"term": {"stack": name}})]
+    mine = {"bool": {"filter": [{"term": {"stack": name}}, {"term": {"type": "entry"}}]}}
+    ledger = [hit["_source"] for hit in search("/osform-ledger/_search", mine)]
     every: dict[str, Any] = {"match_all": {}}
     settings = get("/_cluster/settings?flat_settings=true")["persistent"]
     found = {
