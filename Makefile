@@ -48,17 +48,22 @@ test: .venv/dev ## All tests, those on a real cluster among them and beside the 
 test-fast: .venv/dev ## The tests that need neither a cluster nor torch
 	@$(BIN)/pytest -m "not live and not export and not soak"
 
+# The reconciler's live tests, and those for a secured cluster alone.
+SECURED := $(addprefix tests/live/test_,$(addsuffix .py,apply every_kind every_field upkeep plan_file locking killed_apply \
+  registration replacing import secured rights secrets))
 .PHONY: soak
 soak: .venv/dev ## The long sweeps, and every live test on OpenSearch 2.19.6
 	@$(BIN)/pytest -m soak --timeout 7200 -o log_cli=true -o log_cli_level=INFO -o log_format="%(message)s" --durations=40
 	@OSFORM_TEST_VERSION=2.19.6 $(BIN)/pytest -m live --timeout 7200 tests/live
+	@OSFORM_TEST_SECURE=1 $(BIN)/pytest -m live --timeout 7200 $(SECURED)
 
 .PHONY: lint
-lint: .venv/dev ## Formatting, lint, types, layers
+lint: .venv/dev ## Formatting, lint, types, layers, locks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/supply.py audit
 
 .PHONY: bench
 bench: .venv/dev ## Measure against peers, as ratios

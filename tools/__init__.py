@@ -1,0 +1,1 @@
+"""Programs for those who change osform; none of it is installed."""
