@@ -33,6 +33,19 @@ def run(*words: str, out: Path | None = None) -> None:
         sys.exit(f"the demo stopped here: the command above ended with status {done.returncode}")
 
 
+def pictures() -> None:
+    drawn, captions = ".demo/pictures", ".demo/captions.jsonl"
+    say("Pictures: a hundred are drawn, scenes of everyday things")
+    run("python", "-m", "examples.drawn", drawn, "--count", "100", "--seed", "1")
+    say("A BLIP-2 looks at them, a toy of a million weights that knows such drawings and nothing else; it writes text")
+    run("osform", "caption", drawn, "--model", "examples/toys/blip2", "--out", captions, "--restart")
+    say("Only the text goes to the cluster")
+    run("osform", "ingest", captions, "--into", "drawn", "--id", "image")
+    say("By meaning, the pictures are found in words that their captions do not have")
+    asked = ("a vessel on the water", "something to keep dry in the rain")
+    run("python", "-m", "examples.gallery", "drawn", *asked, "--html", ".demo/found.html")
+
+
 def main() -> None:
     started = time.monotonic()
     SCRATCH.mkdir(exist_ok=True)
@@ -55,6 +68,7 @@ def main() -> None:
     run("osform", "search", "images", "something hot to drink in the morning", "--mode", "semantic", "--size", "3")
     say("And the function for the job, in the words of somebody who does not know its name")
     run("osform", "search", "stdlib", "run a program and read what it printed", "--mode", "semantic", "--size", "5")
+    pictures()
     say("Words and meaning together, each counted as provision/search_pipeline/hybrid.yaml says")
     run("osform", "search", "images", "a quiet place by the water", "--mode", "hybrid", "--size", "3")
     say("What the photos must find is in provision/checks/images.yaml; so much of it they do")

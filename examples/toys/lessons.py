@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -9,6 +10,8 @@ from examples.drawn import Question, Scene
 
 END = "\n"  # what the real OPT variants end with
 BEGINNINGS = ("", "", "", "a photo of ", "a picture of ")
+# How often, later on, a subject is asked about beside the others: what is hard to see more often.
+OFTEN = {"thing": 4, "colour": 3, "place": 2, "number": 2, "presence": 1, "setting": 0.5}
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ def caption(truth: Scene, random: Random) -> Lesson:
     return (Part(start.rstrip(), False), Part(f" {said}", True)) if start else (Part(said, True),)
 
 
-def talk(truth: Scene, random: Random, turns: int) -> Lesson:
+def talk(truth: Scene, random: Random, turns: int, often: Mapping[str, float] | None = None) -> Lesson:
     """So many questions with their answers. Every answer is learned, but an end only after the last."""
     asked: list[Question] = []
     while len(asked) < turns:
@@ -36,7 +39,7 @@ def talk(truth: Scene, random: Random, turns: int) -> Lesson:
             chat = random.choice(truth.chats())
             asked += [chat.first, chat.second]
         else:
-            asked.append(_question(truth, random))
+            asked.append(_question(truth, random, often))
     parts: list[Part] = []
     for number, each in enumerate(asked):
         before = ". " if number else ""
@@ -47,10 +50,12 @@ def talk(truth: Scene, random: Random, turns: int) -> Lesson:
     return (*parts, Part(END, True))
 
 
-def _question(truth: Scene, random: Random) -> Question:
-    """Each subject as often as the other, however many questions there are about it."""
+def _question(truth: Scene, random: Random, often: Mapping[str, float] | None) -> Question:
+    """Each subject as often as the other or as ``often`` has it, however many questions there are about it."""
     questions = truth.questions()
-    about = random.choice(sorted({each.about for each in questions}))
+    subjects = sorted({each.about for each in questions})
+    weights = [often[each] for each in subjects] if often else None
+    about = random.choices(subjects, weights)[0] if weights else random.choice(subjects)
     return random.choice([each for each in questions if each.about == about])
 
 
@@ -58,6 +63,11 @@ def _spelled(text: str, random: Random) -> str:
     return text.replace("colour", "color") if random.random() < 0.15 else text
 
 
-def lessons(truth: Scene, random: Random) -> tuple[Lesson, ...]:
-    """What is read of one picture in one step."""
+def first_lessons(truth: Scene, random: Random) -> tuple[Lesson, ...]:
+    """What is read of one picture in a step at first: its caption, and a talk."""
     return caption(truth, random), talk(truth, random, random.choice((1, 1, 2, 2, 3)))
+
+
+def later_lessons(truth: Scene, random: Random, turns: Sequence[int]) -> tuple[Lesson, ...]:
+    """And later on: its caption, and talks of so many turns."""
+    return caption(truth, random), *(talk(truth, random, each, OFTEN) for each in turns)

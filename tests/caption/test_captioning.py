@@ -246,20 +246,21 @@ def fates(count: int) -> dict[int, Fate]:
     said |= dict.fromkeys(range(7, count, 50), "slow")
     said |= dict.fromkeys(range(11, count, 100), "cut")
     said |= dict.fromkeys(range(13, count, 40), "moved")
-    return said | {20: "loop"}
+    return said | {20: "loop", 21: "private"}
 
 
 def over_the_web(opt: Path, tmp_path: Path, count: int) -> None:
     with serving(fates(count)) as site:
         (tmp_path / "list.txt").write_text("".join(f"{site.address(number)}\n" for number in range(count)))
-        web, inputs = Web(8, allow_private=True), Inputs((str(tmp_path / "list.txt"),))
+        web, inputs = Web(8, networks=("127.0.0.0/8",)), Inputs((str(tmp_path / "list.txt"),))
         half = Inputs(inputs.names, limit=count // 2)
         run(opt, tmp_path / "out.jsonl", inputs=half, web=web)
         done = run(opt, tmp_path / "out.jsonl", inputs=inputs, web=web)
-        bad = [number for number, fate in site.fates.items() if fate in ("missing", "cut", "loop")]
+        bad = [number for number, fate in site.fates.items() if fate in ("missing", "cut", "loop", "private")]
         lines = read(tmp_path / "out.jsonl")
         assert [line["image"] for line in lines] == [site.address(number) for number in range(count)]
         assert [number for number, line in enumerate(lines) if "error" in line] == sorted(bad)
+        assert "10.255.255.1 is the private address" in lines[21]["error"]
         assert (done.run.skipped, done.failed) == (count // 2, len(bad))
         assert site.most <= 8
         assert all(site.asked[number] == 1 for number in range(count) if number not in site.fates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from osform.errors import InputError
 from osform.images.fetching import Fetcher, Refused, Web, is_public
 from tests.caption.server import Fate, serving
 
@@ -53,14 +54,11 @@ def test_private_addresses_are_refused(url: str) -> None:
 
 
 def test_a_redirect_to_a_private_address_is_refused() -> None:
-    from osform.images import fetching
-
     with serving({1: "private"}) as site:
-        fetcher = Fetcher(Web(tries=1))
         with pytest.raises(Refused, match=r"private address 127\.0\.0\.1"):
-            fetcher.fetch(site.address(1))
-    with pytest.raises(Refused, match=r"10\.255\.255\.1 is the private address"):
-        fetching._allowed("10.255.255.1", 80, allow_private=False)
+            Fetcher(Web(tries=1)).fetch(site.address(1))
+        with pytest.raises(Refused, match=r"10\.255\.255\.1 is the private address"):
+            Fetcher(Web(tries=1, networks=("127.0.0.0/8",))).fetch(site.address(1))
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a.png", "http://", "http:///a.png"])
@@ -80,3 +78,12 @@ def test_other_addresses_are_refused(url: str) -> None:
 )  # fmt: skip
 def test_which_addresses_lead_to_the_internet(address: str, public: bool) -> None:
     assert is_public(address) == public
+
+
+def test_one_private_network_may_be_asked_and_no_other() -> None:
+    web = Web(networks=("127.0.0.0/8", "fd00::/8"))
+    assert [web.may_ask(each) for each in ("127.0.0.1", "fd00::1", "10.0.0.1", "169.254.169.254", "8.8.8.8")] == [
+        True, True, False, False, True
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="expected a network"):
+        Web(networks=("10.0.0.1/8",))

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from examples.drawn import draw
 from examples.toys import TOY_BLIP2
 from examples.toys.measure import LEAST, SEED, Describe, engine_of, measured, things_in
+from osform.caption.blip2 import Blip2
+from osform.caption.describing import Describer
+from osform.caption.engines import Loading, load
+from osform.caption.prompts import Uses
+from osform.errors import CaptionError
+from osform.flows.captioning import Manner, Model
+from osform.flows.captioning import describe as run_describe
+from osform.flows.picture_inputs import Inputs
 
 pytestmark = [pytest.mark.export, pytest.mark.xdist_group("torch")]
 # What transformers writes for a model and its processor, and what the Hub's checkpoints have.
@@ -50,10 +60,37 @@ def test_it_does_so_on_three_hundred(describe: Describe) -> None:
     assert too_low(describe, 300) == {}
 
 
-def test_what_it_says_goes_with_the_picture(describe: Describe) -> None:
-    one, other = (each.image for each in draw(2, SEED))
-    assert describe([one, other], ["", ""]) == describe([other, one], ["", ""])[::-1]
-    assert describe([one], [""]) != describe([other], [""])
+def test_pictures_that_change_places_take_their_captions_with_them(tmp_path: Path) -> None:
+    """By the command: two files are swapped, and a line of each name has what the other one had."""
+    folder, captions = tmp_path / "pictures", []
+    folder.mkdir()
+    names = ("one.png", "other.png")
+    for order in (names, names[::-1]):
+        for name, each in zip(order, draw(2, SEED), strict=True):
+            each.image.save(folder / name)
+        done = run_describe(Inputs((str(folder),)), tmp_path / f"{order[0]}.jsonl", Model(str(TOY_BLIP2), device="cpu"),
+                            manner=Manner(workers=0))  # fmt: skip
+        lines = [json.loads(line) for line in done.out.read_text().splitlines()]
+        captions.append([line["description"] for line in lines])
+    assert captions[0] == captions[1][::-1]
+    assert captions[0][0] != captions[0][1]
+
+
+class Blind(Blip2):
+    """One that puts prompts to the language model without their pictures, as transformers does with old processors."""
+
+    def _ids(self, prompts: Sequence[str]) -> tuple[Any, Any]:
+        ids, mask = super()._ids(prompts)
+        return ids[:, self._queries :], mask[:, self._queries :]
+
+
+def test_without_image_tokens_a_run_stops_with_an_error() -> None:
+    import numpy
+
+    engine = load(Loading(TOY_BLIP2))
+    engine.__class__ = Blind
+    with pytest.raises(CaptionError, match="a row of input has 0 image tokens, expected 16"):
+        Describer(engine, Uses(), 4).describe(numpy.zeros((2, 3, 64, 64), numpy.uint8))
 
 
 def test_transformers_own_classes_say_the_same(describe: Describe) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from osform.caption.engines import EPSILON, Loading, Sight, sight, tokenizer, weights
+from osform.caption.prompts import IMAGE
 from osform.errors import CaptionError, InputError
 
 if TYPE_CHECKING:
     import numpy
 
-IMAGE = "<image>"
 CONTEXT = 512
 """Tokens, image and answer included, that a conversation may have: what Flan-T5 was trained on, and enough for OPT."""
 
@@ -62,7 +62,7 @@ class Blip2:
 
         with torch.inference_mode():
             ids, mask = self._ids([prompt for _, prompt in rows])
-            check_image_tokens(ids, self._image_token, self._queries)
+            check_image_tokens(ids, self._image_token, seen.shape[1])
             embedded = self._model.get_input_embeddings()(ids).clone()
             pictures = seen[torch.tensor([number for number, _ in rows], device=seen.device)]
             embedded[ids == self._image_token] = pictures.reshape(-1, pictures.shape[-1]).to(embedded.dtype)

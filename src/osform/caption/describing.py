@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from osform.caption.engines import Engine
-from osform.caption.prompts import Turn, Uses, as_question, fitting
+from osform.caption.prompts import IMAGE, Turn, Uses, as_question, fitting
 from osform.errors import CaptionError, InputError
 
 if TYPE_CHECKING:
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Described:
-    """What a model says of one picture: a text for each of ``Uses.labels``, the answers by field, the conversation."""
+    """What a model says of one picture: a text for each of ``Uses.labels``, the answers by field, the conversation.
 
-    texts: tuple[str, ...]
+    Or the ``reason`` why a prompt of its own can't be put to the model.
+    """
+
+    texts: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     chat: tuple[Turn, ...] = ()
+    reason: str = ""
 
 
 class Describer:
@@ -30,26 +34,32 @@ class Describer:
         """Raises InputError for uses that the engine can't serve, so that it is known before the first picture."""
         if not engine.answers and (uses.questions or uses.chat):
             raise InputError("BLIP was not trained to answer questions", hint="take a BLIP-2")
-        for prompt in (*uses.prompts, *map(as_question, uses.questions.values())):
-            if engine.count(prompt) > engine.limit:
-                raise InputError(
-                    f"the prompt {prompt[:60]!r} has {engine.count(prompt)} tokens, at most {engine.limit} fit"
-                )
         self.batch = batch
         self._engine, self._uses = engine, uses
+        for prompt in (*uses.prompts, *map(as_question, uses.questions.values())):
+            if wrong := self._wrong(prompt):
+                raise InputError(wrong)
 
-    def describe(self, pixels: numpy.ndarray[Any, Any]) -> list[Described]:
-        """What is wanted of each picture; uint8 of shape (pictures, 3, size, size).
+    def _wrong(self, prompt: str) -> str:
+        """Why a prompt can't be put to the model; empty where it can."""
+        count, limit = self._engine.count(prompt), self._engine.limit
+        if count > limit:
+            return f"the prompt {prompt[:60]!r} has {count} tokens, at most {limit} fit"
+        return f"the prompt {prompt[:60]!r} has {IMAGE} in it, which stands for the picture" if IMAGE in prompt else ""
+
+    def describe(self, pixels: numpy.ndarray[Any, Any], own: Sequence[str | None] = ()) -> list[Described]:
+        """What is wanted of each picture; uint8 of shape (pictures, 3, size, size), and the prompts of their own.
 
         Raises CaptionError where memory does not even suffice for one picture.
         """
         import torch
 
         done: list[Described] = []
+        own = own or [None] * len(pixels)
         while len(done) < len(pixels):
             part = pixels[len(done) : len(done) + self.batch]
             try:
-                done += self._part(part)
+                done += self._part(part, own[len(done) : len(done) + self.batch])
             except torch.OutOfMemoryError as error:
                 if self.batch == 1:
                     raise CaptionError("the device's memory does not suffice for one picture") from error
@@ -58,20 +68,22 @@ class Describer:
                     torch.cuda.empty_cache()
         return done
 
-    def _part(self, pixels: numpy.ndarray[Any, Any]) -> list[Described]:
+    def _part(self, pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> list[Described]:
         count = len(pixels)
         seen = self._engine.see(pixels)
         if self._uses.chat:
             return [Described((turns[-1].answer or "",), chat=turns) for turns in self._talk(seen, count)]
-        prompts = self._uses.prompts
         questions = list(self._uses.questions)
-        asked = [*prompts, *(as_question(self._uses.questions[name]) for name in questions)]
-        said = self._say(seen, [(number, prompt) for number in range(count) for prompt in asked])
+        asked = [as_question(self._uses.questions[name]) for name in questions]
+        wrong = {each: self._wrong(each) for each in set(own) if each is not None}
+        wanted = [() if wrong.get(each or "") else (*self._uses.labels(each), *asked) for each in own]
+        said = iter(self._say(seen, [(number, prompt) for number, prompts in enumerate(wanted) for prompt in prompts]))
         described = []
-        for number in range(count):
-            texts = said[number * len(asked) : (number + 1) * len(asked)]
-            answers = dict(zip(questions, texts[len(prompts) :], strict=True))
-            described.append(Described(tuple(texts[: len(prompts)]), answers))
+        for each, prompts in zip(own, wanted, strict=True):
+            texts = [next(said) for _ in prompts]
+            first = len(texts) - len(asked) if texts else 0
+            answers = dict(zip(questions, texts[first:], strict=bool(texts)))
+            described.append(Described(tuple(texts[:first]), answers, reason=wrong.get(each or "", "")))
         return described
 
     def _talk(self, seen: Any, count: int) -> list[tuple[Turn, ...]]:

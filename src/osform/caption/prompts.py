@@ -10,6 +10,9 @@ from osform.errors import InputError
 QUESTION = "Question: {} Answer:"
 """The words that BLIP-2 was trained on (LAVIS, ``predict_answers``): a translated template is only more text to it."""
 
+IMAGE = "<image>"
+"""The token that stands for a part of the picture in a row of input."""
+
 RESERVED = frozenset({"image", "sha256", "prompt", "description", "model", "revision", "chat", "error"})
 """Keys of a line that no question may fill."""
 
@@ -45,10 +48,11 @@ class Uses:
         for text in (*self.questions.values(), *(turn.question for turn in self.chat)):
             check_question(text)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The value of ``prompt`` on each line of a picture."""
-        return (self.chat[-1].question,) if self.chat else self.prompts
+    def labels(self, own: str | None = None) -> tuple[str, ...]:
+        """The value of ``prompt`` on each line of a picture, which may have a prompt of its ``own``."""
+        if self.chat:
+            return (self.chat[-1].question,)
+        return self.prompts if own is None else (own,)
 
 
 def check_question(text: str) -> None:

@@ -61,21 +61,21 @@ class Replicas:
     def __len__(self) -> int:
         return len(self._executors)
 
-    def submit(self, pixels: numpy.ndarray[Any, Any]) -> Future[Answer]:
-        """Have the next replica describe pictures, uint8 of shape (pictures, 3, size, size)."""
+    def submit(self, pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Future[Answer]:
+        """Have the next replica describe pictures, uint8 of shape (pictures, 3, size, size); see ``Describer``."""
         number = self._turn = (self._turn + 1) % len(self._executors)
         if self._describers:
-            return self._executors[0].submit(_describe, self._describers[0], pixels)
-        return self._executors[number].submit(_describe_there, pixels)
+            return self._executors[0].submit(_describe, self._describers[0], pixels, own)
+        return self._executors[number].submit(_describe_there, pixels, own)
 
     def close(self) -> None:
         for executor in self._executors:
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _describe(describer: Describer, pixels: numpy.ndarray[Any, Any]) -> Answer:
+def _describe(describer: Describer, pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Answer:
     started = time.monotonic()
-    described = describer.describe(pixels)
+    described = describer.describe(pixels, own)
     return Answer(tuple(described), time.monotonic() - started, describer.batch)
 
 
@@ -95,5 +95,5 @@ def _loaded() -> None:
         raise _there["error"]
 
 
-def _describe_there(pixels: numpy.ndarray[Any, Any]) -> Answer:
-    return _describe(_there["describer"], pixels)
+def _describe_there(pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Answer:
+    return _describe(_there["describer"], pixels, own)

@@ -67,6 +67,7 @@ def _working_options(command: Command) -> Command:
 def input_options(command: Command) -> Command:
     for option in (
         click.option("--column", metavar="NAME", help="The column of a table that names pictures."),
+        click.option("--prompt-column", metavar="NAME", help="The column of a table with a prompt for each picture."),
         click.option("--url-params", metavar="QUERY", default="",
                      help="Parameters put to every address, such as w=640&fm=jpg."),
         click.option("--limit", metavar="N", type=click.IntRange(1), help="Only the first N pictures."),
@@ -79,9 +80,11 @@ def input_options(command: Command) -> Command:
         click.option("--most-pixels", metavar="N", type=click.IntRange(1), default=150_000_000, show_default=True,
                      help="Pictures with more are refused."),
         click.option("--allow-private", is_flag=True, help="Download from private addresses as well."),
+        click.option("--allow-network", "networks", metavar="CIDR", multiple=True,
+                     help="Download from these private addresses, such as 10.1.0.0/16. Repeatable."),
         click.option("--batch", metavar="N", type=click.IntRange(1, 4096),
                      help="Pictures at a time. [default: what memory allows]"),
-        click.option("--workers", metavar="N", type=click.IntRange(0, 64),
+        click.option("--workers", metavar="N", type=click.IntRange(0, 1024),
                      help="Processes that decode. [default: one less than processors, at most 8]"),
     ):  # fmt: skip
         command = option(command)
@@ -97,6 +100,19 @@ def input_options(command: Command) -> Command:
 @click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A beginning to go on from. Repeatable.")
 @click.option("--questions", metavar="FILE", type=click.Path(path_type=Path), help="YAML: field: question.")
 @click.option("--chat", metavar="FILE", type=click.Path(path_type=Path), help="YAML: a list of questions and answers.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who works: this machine, or those of a Ray cluster.",
+)
+@click.option(
+    "--replicas",
+    metavar="N",
+    type=click.IntRange(1, 4096),
+    help="Copies of the model, with --engine ray. [default: one a GPU, else half of the processors]",
+)
 @click.option("--retry", is_flag=True, help="Try the pictures again that failed before.")
 @click.option("--restart", is_flag=True, help="Write the file anew.")
 @_working_options
@@ -112,7 +128,7 @@ def describe(paths: tuple[str, ...], out: Path, format: str, **options: Any) -> 
     from osform.flows.captioning import Manner
     from osform.flows.captioning import describe as run
 
-    names = ("batch", "workers", "quick", "most_pixels", "retry", "restart")
+    names = ("batch", "workers", "quick", "most_pixels", "retry", "restart", "engine", "replicas")
     manner = Manner(**{name: options[name] for name in names})
     uses = _uses(options["prompts"], options["questions"], options["chat"])
     with reporting() as report:
@@ -194,7 +210,8 @@ def inputs_of(paths: Sequence[str], options: dict[str, Any]) -> Inputs:
         params = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
     except ValueError as error:
         raise InputError(f"--url-params {query}: expected NAME=VALUE&NAME=VALUE") from error
-    return Inputs(tuple(paths), options["column"], params, options["limit"], options["most_bytes"])
+    return Inputs(tuple(paths), options["column"], params, options["limit"], options["most_bytes"],
+                  options["prompt_column"])  # fmt: skip
 
 
 def _model(name: str, options: dict[str, Any]) -> Model:
@@ -213,7 +230,12 @@ def _model(name: str, options: dict[str, Any]) -> Model:
 def web_of(options: dict[str, Any]) -> Web:
     from osform.images.fetching import Web
 
-    return Web(options["connections"], timeout=options["timeout"], allow_private=options["allow_private"])
+    return Web(
+        options["connections"],
+        timeout=options["timeout"],
+        allow_private=options["allow_private"],
+        networks=options["networks"],
+    )
 
 
 def captioned_json(done: Captioned) -> dict[str, Any]:

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from osform.caption import manifest
 from osform.caption.engines import REVISIONS, Loading, Precision, devices, sight
+from osform.caption.hands import Hands, Here
 from osform.caption.manifest import Manifest, Run
 from osform.caption.memory import batch_for
 from osform.caption.output import Descriptions, without_errors
 from osform.caption.prompts import Uses
-from osform.caption.replicas import Answer, Replicas
-from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned, silent
+from osform.caption.replicas import Replicas
+from osform.caption.several import USUAL_BATCH, Several, Task, Team
+from osform.core.events import Note, Report, silent
 from osform.errors import InputError, MissingExtra
-from osform.flows.picture_inputs import Inputs, check_column, count, pictures
+from osform.flows.caption_work import Work
+from osform.flows.picture_inputs import Inputs, check_columns, count, pictures
 from osform.images import checkpoints
 from osform.images.decoding import Decoding
 from osform.images.fetching import Fetcher, Web
-from osform.images.pictures import Picture
-from osform.images.reading import Reader, Ready
+from osform.images.reading import Reader
 
-SHOWN_FAILURES = 5
-_TASK = "describing pictures"
 A_CAPTION, USUAL_WEB = Uses(), Web()
 
 
@@ -53,7 +49,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a run goes: rows a ``batch`` (None: what memory allows), ``workers`` that decode, and what is begun anew."""
+    """How a run goes: rows a ``batch`` (None: what memory allows), ``workers`` that decode, and what is begun anew.
+
+    The engine ``ray`` has the machines of a Ray cluster work, with so many ``replicas`` of the model.
+    """
 
     batch: int | None = None
     workers: int | None = None
@@ -61,6 +60,12 @@ class Manner:
     most_pixels: int = Decoding.most_pixels
     retry: bool = False
     restart: bool = False
+    engine: Literal["local", "ray"] = "local"
+    replicas: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.replicas is not None and self.engine != "ray":
+            raise InputError("--replicas is for --engine ray", hint="here, --device names a device for each")
 
 
 USUAL_MANNER = Manner()
@@ -91,25 +96,32 @@ def describe(
 
     Raises InputError for inputs and options that can't be worked with, CaptionError for a model that can't be used.
     """
-    check_column(inputs.names, inputs.column)
+    check_columns(inputs)
+    if uses.chat and inputs.prompt_column is not None:
+        raise InputError("a conversation goes with neither prompts nor questions", hint="leave --prompt-column out")
     total = count(inputs)
     checkpoint = checkpoints.locate(model.name, model.revision, REVISIONS)
-    loadings = _loadings(checkpoint, model)
     decoding = _decoding(checkpoint, manner, inputs)
-    made_with = _identity(checkpoint, loadings[0], uses, decoding, inputs)
-    _make_way(out, manner, report)
+    web = replace(web, most_bytes=inputs.most_bytes)
+    actors = (manner.workers or 1) + (manner.replicas or 1)
     with ExitStack() as stack:
+        several = stack.enter_context(closing(Several(actors))) if manner.engine == "ray" else None
+        loadings = _loadings_there(checkpoint, model, several) if several else _loadings(checkpoint, model)
+        made_with = _identity(checkpoint, loadings[0], uses, decoding, inputs)
+        _make_way(out, manner, report)
         lines = stack.enter_context(Descriptions(out))
         kept = Manifest(manifest.path_of(out), made_with)
         kept.take_up(lines.lines)
-        batch = manner.batch or batch_for(checkpoint.folder, loadings[0])
-        workers = manner.workers if manner.workers is not None else max(1, min(8, (os.cpu_count() or 2) - 1))
-        fetcher = Fetcher(replace(web, most_bytes=inputs.most_bytes))
-        ahead = max(4 * batch * len(loadings), 2 * web.connections)
-        reader = stack.enter_context(closing(Reader(decoding, fetcher, workers=workers, ahead=ahead)))
+        batch = manner.batch or (USUAL_BATCH if several else batch_for(checkpoint.folder, loadings[0]))
         report(Note(_loading(checkpoint, loadings)))
-        replicas = stack.enter_context(Replicas(loadings, uses, batch))
-        work = _Work(lines, uses, checkpoint, replicas, reader, batch, report, clock, total)
+        hands: Hands
+        if several:
+            task = Task(model.name, model.revision, checkpoint.revision, loadings[0], decoding, uses, web, batch)
+            several.set_up(task, _team(manner, several, loadings[0]))
+            hands = several
+        else:
+            hands = stack.enter_context(closing(_here(loadings, manner, decoding, uses, web, batch)))
+        work = Work(lines, uses, checkpoint, hands, report, clock, total, batch)
         kept.runs.append(work.run)
         kept.write()
         try:
@@ -119,6 +131,26 @@ def describe(
             work.close()
             kept.write()
     return Captioned(out, kept.path, work.run, lines.failed)
+
+
+def _here(loadings: Sequence[Loading], manner: Manner, decoding: Decoding, uses: Uses, web: Web, batch: int) -> Here:
+    workers = manner.workers if manner.workers is not None else max(1, min(8, (os.cpu_count() or 2) - 1))
+    ahead = max(4 * batch * len(loadings), 2 * web.connections)
+    reader = Reader(decoding, Fetcher(web), workers=workers, ahead=ahead)
+    try:
+        return Here(reader, Replicas(loadings, uses, batch), batch)
+    except BaseException:
+        reader.close()
+        raise
+
+
+def _team(manner: Manner, several: Several, loading: Loading) -> Team:
+    """Unless asked otherwise: a copy of the model for each GPU, or half of the processors; the others decode."""
+    gpu = loading.device.startswith("cuda")
+    processors = int(several.resources.get("CPU", 1))
+    describers = manner.replicas or int(several.resources.get("GPU", 0) if gpu else max(1, processors // 2))
+    left = processors if gpu else processors - describers
+    return Team(max(1, left if manner.workers is None else manner.workers), describers)
 
 
 def _loading(checkpoint: checkpoints.Checkpoint, loadings: Sequence[Loading]) -> str:
@@ -135,13 +167,21 @@ def _make_way(out: Path, manner: Manner, report: Report) -> None:
 
 
 def _loadings(checkpoint: checkpoints.Checkpoint, model: Model) -> list[Loading]:
-    loadings = []
-    for device in devices(model.device):
-        precision: Precision = model.precision or ("bf16" if device.startswith("cuda") else "fp32")
-        if precision == "fp16" and device == "cpu":
-            raise InputError("fp16 is for GPUs", hint="--precision fp32, or bf16")
-        loadings.append(Loading(checkpoint.folder, device, precision, model.max_new_tokens, model.static))
-    return loadings
+    return [_on(device, checkpoint, model) for device in devices(model.device)]
+
+
+def _loadings_there(checkpoint: checkpoints.Checkpoint, model: Model, several: Several) -> list[Loading]:
+    device = model.device or ("cuda" if several.resources.get("GPU") else "cpu")
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device {device}: with Ray it is cpu or cuda, and Ray says which of them")
+    return [_on(device, checkpoint, model)]
+
+
+def _on(device: str, checkpoint: checkpoints.Checkpoint, model: Model) -> Loading:
+    precision: Precision = model.precision or ("bf16" if device.startswith("cuda") else "fp32")
+    if precision == "fp16" and device == "cpu":
+        raise InputError("fp16 is for GPUs", hint="--precision fp32, or bf16")
+    return Loading(checkpoint.folder, device, precision, model.max_new_tokens, model.static)
 
 
 def _decoding(checkpoint: checkpoints.Checkpoint, manner: Manner, inputs: Inputs) -> Decoding:
@@ -168,136 +208,3 @@ def _identity(
         "quick_decode": decoding.quick,
         "url_params": dict(inputs.params),
     }
-
-
-class _Work:
-    """A run under way."""
-
-    def __init__(
-        self,
-        lines: Descriptions,
-        uses: Uses,
-        checkpoint: checkpoints.Checkpoint,
-        replicas: Replicas,
-        reader: Reader,
-        batch: int,
-        report: Report,
-        clock: Callable[[], float],
-        total: int | None,
-    ) -> None:
-        self._lines, self._uses, self._checkpoint, self._replicas = lines, uses, checkpoint, replicas
-        self._reader, self._batch, self._report, self._clock, self._total = reader, batch, report, clock, total
-        self._begun = clock()
-        self.run = Run(datetime.now(UTC).isoformat(timespec="seconds"), batch=batch)
-        report(Begun(_TASK, total))
-
-    def carry_out(self, wanted: Iterator[Picture]) -> None:
-        """Describe the pictures: while the replicas compute, the next batches are read, and those before written."""
-        under_way: deque[tuple[list[Ready], dict[str, int], Future[Answer] | None]] = deque()
-        ready = self._reader.read(self._missing(wanted))
-        while batch := list(itertools.islice(ready, self._batch)):
-            under_way.append((batch, *self._submitted(batch)))
-            while len(under_way) > 2 * len(self._replicas):
-                self._write(*under_way.popleft())
-        while under_way:
-            self._write(*under_way.popleft())
-        if self.run.failed > SHOWN_FAILURES:
-            self._report(Warned(f"and {self.run.failed - SHOWN_FAILURES} more"))
-        if self.run.empty:
-            self._report(Warned(f"{self.run.empty} descriptions are empty: the model had nothing to say"))
-
-    def close(self) -> None:
-        """The last figures."""
-        run = self.run
-        run.seconds = self._clock() - self._begun
-        run.waiting = self._reader.waited
-        run.pictures_per_second = (run.described + run.repeated) / run.seconds if run.seconds else 0.0
-        for name in ("seconds", "reading", "waiting", "computing", "writing", "pictures_per_second"):
-            setattr(run, name, round(getattr(run, name), 3))
-        self._report(Ended(_TASK))
-
-    def _missing(self, wanted: Iterator[Picture]) -> Iterator[Picture]:
-        """The pictures that have not all of their lines yet; each name once."""
-        for picture in wanted:
-            self.run.pictures += 1
-            if all(self._lines.has(picture.name, label) for label in self._uses.labels):
-                self.run.skipped += 1
-            else:
-                yield picture
-
-    def _submitted(self, batch: Sequence[Ready]) -> tuple[dict[str, int], Future[Answer] | None]:
-        """Have the replicas describe what of a batch has not been described; its place in their answer by hash."""
-        import numpy
-
-        places: dict[str, int] = {}
-        pixels: list[numpy.ndarray[Any, Any]] = []
-        for each in batch:
-            digest = each.decoded.sha256
-            if each.decoded.pixels is not None and digest not in places and not self._described(digest):
-                places[digest] = len(pixels)
-                pixels.append(each.decoded.pixels)
-        return places, self._replicas.submit(numpy.stack(pixels)) if pixels else None
-
-    def _described(self, digest: str) -> bool:
-        return all(self._lines.earlier(digest, label) is not None for label in self._uses.labels)
-
-    def _write(self, batch: Sequence[Ready], places: dict[str, int], future: Future[Answer] | None) -> None:
-        answer = future.result() if future else None
-        if answer:
-            self.run.computing += answer.seconds
-            if answer.batch < self.run.batch:
-                self._report(
-                    Warned(f"the device's memory was too small: {answer.batch} pictures at a time from now on")
-                )
-                self.run.batch = answer.batch
-        started = self._clock()
-        for each in batch:
-            self.run.reading += each.decoded.seconds
-            if each.decoded.pixels is None:
-                self._fail(each)
-                continue
-            self._write_picture(each, places.get(each.decoded.sha256), answer)
-        self._lines.sync()
-        self.run.writing += self._clock() - started
-        self.run.lines = self._lines.lines
-        self._report(Advanced(_TASK, self.run.pictures, self._total))
-
-    def _write_picture(self, each: Ready, place: int | None, answer: Answer | None) -> None:
-        name, digest = each.picture.name, each.decoded.sha256
-        fresh = True
-        for number, label in enumerate(self._uses.labels):
-            line = self._lines.earlier(digest, label)
-            if line is not None:
-                line, fresh = {**line, "image": name}, False
-            else:
-                assert answer is not None
-                assert place is not None
-                line = self._line(name, digest, label, number, place, answer)
-            if not self._lines.has(name, label):
-                self.run.empty += not line["description"]
-                self._lines.write(line)
-        self.run.described += fresh
-        self.run.repeated += not fresh
-
-    def _line(self, name: str, digest: str, label: str, number: int, place: int, answer: Answer) -> dict[str, Any]:
-        described = answer.described[place]
-        line: dict[str, Any] = {
-            "image": name,
-            "sha256": digest,
-            "prompt": label,
-            "description": described.texts[number],
-            "model": self._checkpoint.name,
-            "revision": self._checkpoint.revision,
-            **described.fields,
-        }
-        if described.chat:
-            line["chat"] = [{"question": turn.question, "answer": turn.answer} for turn in described.chat]
-        return line
-
-    def _fail(self, each: Ready) -> None:
-        if self._lines.has(each.picture.name, self._uses.labels[0]):
-            return
-        self.run.failed += 1
-        self._lines.write({"image": each.picture.name, "error": each.decoded.reason})
-        if self.run.failed <= SHOWN_FAILURES:
-            self._report(Warned(f"{each.picture.name}: {each.decoded.reason}"))

@@ -58,7 +58,7 @@ def compare(
         runs.append(describe(inputs, out, model, uses=uses, manner=manner, web=web, report=report))
         found.append(_lines(out))
     rows = [
-        _said(picture.name, label, found) for picture in pictures(inputs) for label in uses.labels
+        _said(picture.name, label, found) for picture in pictures(inputs) for label in uses.labels(picture.prompt)
     ]  # in the order of the pictures, each as often as it is named
     names = tuple(json.loads(run.manifest.read_text(encoding="utf-8"))["made_with"]["model"] for run in runs)
     return Compared(names, tuple(runs), tuple(dict.fromkeys(rows)))

@@ -26,7 +26,7 @@ from osform.core.rows import Row, value_at
 from osform.core.writes import Version, Write
 from osform.errors import InputError, MissingExtra, PictureError, Place, VectorsAstray
 from osform.files.failures import Failures
-from osform.flows.picture_inputs import Inputs, check_column, count, pictures
+from osform.flows.picture_inputs import Inputs, check_columns, count, pictures
 from osform.flows.searching_pictures import asked_of
 from osform.images.checkpoints import Checkpoint
 from osform.images.fetching import Fetcher, Web
@@ -114,7 +114,7 @@ def index_pictures(
     Raises InputError for inputs and options that can't be worked with, NotReady without the alias, PictureError for a
     model that can't be loaded, VectorsAstray where another model made the vectors of this index.
     """
-    check_column(inputs.names, inputs.column)
+    check_columns(inputs)
     total = count(inputs)
     target = describe(cluster, alias)
     where = destination(cluster, alias, Patience.of(_SECONDS))

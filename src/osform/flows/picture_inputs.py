@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from osform.caption.output import printable
 from osform.errors import InputError
-from osform.files.records import LINE_LIMIT, Found
+from osform.files.records import LINE_LIMIT, Found, jsonl
 from osform.files.streams import opened
 from osform.files.tables import ParquetRows, delimited
 from osform.images.decoding import MOST_BYTES
@@ -31,12 +32,15 @@ from osform.images.pictures import (
 COLUMNS = ("photo_image_url", "image_url", "picture_url", "image", "picture", "photo", "url", "path", "file")
 """Columns that are taken for the pictures where none is named; the first is that of Unsplash's ``photos.tsv``."""
 
+_LOOKED_AT = 1_000
+
 
 @dataclass(frozen=True)
 class Inputs:
     """Names of files, folders, patterns, lists, tables, tar shards and addresses; see ``pictures``.
 
-    ``column`` is that of tables, ``params`` are put to every address, ``limit`` takes the first so many pictures.
+    ``column`` of tables has the pictures, ``prompt_column`` what each of them is asked; ``params`` are put to every
+    address, ``limit`` takes the first so many pictures.
     """
 
     names: tuple[str, ...]
@@ -44,6 +48,7 @@ class Inputs:
     params: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None
     most_bytes: int = MOST_BYTES
+    prompt_column: str | None = None
 
 
 def pictures(inputs: Inputs) -> Iterator[Picture]:
@@ -94,12 +99,18 @@ def _of_table(name: str, inputs: Inputs) -> Iterator[Picture]:
             yield Picture(place, reason=row.reason)
             continue
         column = column or _column(row.document, name)
-        value = row.document.get(column)
-        if isinstance(value, str):
-            yield replace(of_value(value, folder, inputs.params), row=row.document)
+        value, prompt = row.document.get(column), row.document.get(inputs.prompt_column or "")
+        if not isinstance(value, str):
+            yield Picture(place, reason=f"{_a(value)} in the column {column!r}, expected an address or a path")
+        elif not isinstance(prompt, str | None):
+            yield Picture(value, reason=f"{_a(prompt)} in the column {inputs.prompt_column!r}, expected a prompt")
         else:
-            what = "nothing" if value is None else f"a {type(value).__name__}"
-            yield Picture(place, reason=f"{what} in the column {column!r}, expected an address or a path")
+            own = (prompt or "").strip() or None
+            yield replace(of_value(value, folder, inputs.params), prompt=own, row=row.document)
+
+
+def _a(value: object) -> str:
+    return "nothing" if value is None else f"{type(value).__name__} {value!r}"[:60]
 
 
 def _rows(name: str) -> Iterator[Found]:
@@ -109,6 +120,9 @@ def _rows(name: str) -> Iterator[Found]:
             yield from rows
         return
     with opened(name) as source:
+        if suffix in (".jsonl", ".ndjson"):
+            yield from jsonl(source, LINE_LIMIT)
+            return
         yield from delimited(source, name, LINE_LIMIT, "," if suffix == ".csv" else "\t")
 
 
@@ -119,7 +133,19 @@ def _column(row: Mapping[str, Any], name: str) -> str:
     raise InputError(f"{name}: which column has the pictures? It has: {', '.join(row)}", hint="--column NAME")
 
 
-def check_column(names: Sequence[str], column: str | None) -> None:
-    """Raises InputError where a column is named and there is no table."""
-    if column is not None and not any(is_table(name) for name in resolve(names)):
-        raise InputError(f"--column {column}: there is no table among the files")
+def check_columns(inputs: Inputs) -> None:
+    """Raises InputError where a column is named and there is no table, or none that has prompts in it."""
+    asked = {"--column": inputs.column, "--prompt-column": inputs.prompt_column}
+    named = [f"{option} {column}" for option, column in asked.items() if column is not None]
+    if not named:
+        return
+    tables = [name for name in resolve(inputs.names) if not is_address(name) and is_table(name)]
+    if not tables:
+        raise InputError(f"{named[0]}: there is no table among the files")
+    column = inputs.prompt_column
+    if column is not None and not any(_has(table, column) for table in tables):
+        raise InputError(f"--prompt-column {column}: nothing stands in it in the first {_LOOKED_AT:,} rows")
+
+
+def _has(table: str, column: str) -> bool:
+    return any(row.document is not None and column in row.document for row in islice(_rows(table), _LOOKED_AT))

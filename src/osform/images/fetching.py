@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from osform.errors import InputError
+
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
@@ -25,7 +27,8 @@ class Refused(Exception):
 class Web:
     """How much is asked of servers: ``connections`` at a time, ``tries`` a picture, ``timeout`` seconds a picture.
 
-    ``most_bytes`` is the most that a picture may have. Private addresses are those that don't lead to the internet.
+    ``most_bytes`` is the most that a picture may have. Private addresses are those that don't lead to the internet;
+    ``networks`` are those of them that may be asked, such as 10.1.0.0/16, where not all of them may.
     """
 
     connections: int = 16
@@ -33,6 +36,21 @@ class Web:
     timeout: float = 30.0
     most_bytes: int = 100_000_000
     allow_private: bool = False
+    networks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for each in self.networks:
+            try:
+                ipaddress.ip_network(each)
+            except ValueError as error:
+                raise InputError(f"{each}: expected a network, such as 10.1.0.0/16: {error}") from error
+
+    def may_ask(self, address: str) -> bool:
+        """Whether pictures may be downloaded from an address."""
+        if self.allow_private or is_public(address):
+            return True
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+        return any(parsed in ipaddress.ip_network(each) for each in self.networks)
 
 
 class Fetcher:
@@ -171,7 +189,7 @@ def _manager(web: Web) -> Any:
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
     def connect(connection: Any) -> socket.socket:
-        address = _allowed(connection._dns_host, connection.port, web.allow_private)
+        address = _allowed(connection._dns_host, connection.port, web)
         return urllib3.util.connection.create_connection(
             (address, connection.port), connection.timeout, socket_options=connection.socket_options
         )
@@ -207,13 +225,12 @@ def _named(connection: Any, connect: Callable[[Any], socket.socket]) -> socket.s
         raise NewConnectionError(connection, str(error)) from error
 
 
-def _allowed(host: str, port: int, allow_private: bool) -> str:
+def _allowed(host: str, port: int, web: Web) -> str:
     """The address to connect to. Raises Refused where the name stands for a private one, OSError for no name."""
     found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    if not allow_private:
-        for address in found:
-            if not is_public(address):
-                raise Refused(f"{host} is the private address {address}, which is not asked without --allow-private")
+    for address in found:
+        if not web.may_ask(address):
+            raise Refused(f"{host} is the private address {address}, which is not asked without --allow-private")
     return found[0]
 
 

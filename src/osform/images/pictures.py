@@ -18,7 +18,7 @@ SUFFIXES = frozenset(
     | {".pgm", ".pnm", ".ico", ".tga"}
 )
 LISTS = frozenset({".txt", ".urls", ".lst"})
-TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
+TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
 """Files whose rows name pictures; Unsplash's ``photos.tsv000`` is one as well."""
 
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP")
@@ -29,7 +29,8 @@ class Picture:
     """A picture that is to be described.
 
     ``name`` is what its line says. It is at ``url``, or in the file ``path``, or is what ``content`` holds; with a
-    ``reason`` it is known already that there is none. ``row`` is that of the table that names it.
+    ``reason`` it is known already that there is none. A ``prompt`` of its own takes the place of those of the run.
+    ``row`` is that of the table that names it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Picture:
     url: str = ""
     content: bytes | None = None
     reason: str = ""
+    prompt: str | None = None
     row: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 

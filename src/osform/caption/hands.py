@@ -1,0 +1,99 @@
+"""Who does the work: this machine, which reads ahead for its copies of a model. Several machines are in ``several``."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from osform.caption.replicas import Answer, Replicas
+from osform.images.pictures import Picture
+from osform.images.reading import Reader, Ready
+
+Key = tuple[str, str | None]
+Known = Callable[[Ready], bool]
+"""Whether there are lines already for a picture's bytes and prompts."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures, and what a model made of those that nothing was known of.
+
+    ``places`` of pictures in the answer, by ``key``; the same bytes with the same prompt are there once.
+    """
+
+    ready: Sequence[Ready]
+    places: dict[Key, int]
+    answer: Answer | None
+
+
+def key(ready: Ready) -> Key:
+    """What the description of a picture depends on, the model and the run's prompts apart."""
+    return ready.decoded.sha256, ready.picture.prompt
+
+
+class Hands(Protocol):
+    """What describes pictures."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which nothing was ready."""
+        ...
+
+    def work(self, wanted: Iterator[Picture], known: Known) -> Iterator[Batch]:
+        """Describe pictures; all of them come back, in their order."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes and connections."""
+        ...
+
+
+class Here:
+    """This machine: while the replicas compute, the next batches are read, and those before handed out."""
+
+    def __init__(self, reader: Reader, replicas: Replicas, batch: int) -> None:
+        self._reader, self._replicas, self._batch = reader, replicas, batch
+
+    @property
+    def waited(self) -> float:
+        return self._reader.waited
+
+    def work(self, wanted: Iterator[Picture], known: Known) -> Iterator[Batch]:
+        under_way: deque[tuple[list[Ready], dict[Key, int], Future[Answer] | None]] = deque()
+        ready = self._reader.read(wanted)
+        while batch := list(itertools.islice(ready, self._batch)):
+            under_way.append((batch, *self._submitted(batch, known)))
+            while len(under_way) > 2 * len(self._replicas):
+                yield _finished(*under_way.popleft())
+        while under_way:
+            yield _finished(*under_way.popleft())
+
+    def close(self) -> None:
+        self._replicas.close()
+        self._reader.close()
+
+    def _submitted(self, batch: Sequence[Ready], known: Known) -> tuple[dict[Key, int], Future[Answer] | None]:
+        fresh = unlike([each for each in batch if each.decoded.pixels is not None and not known(each)])
+        return {key(each): place for place, each in enumerate(fresh)}, self._submit(fresh) if fresh else None
+
+    def _submit(self, fresh: Sequence[Ready]) -> Future[Answer]:
+        import numpy
+
+        pixels = [each.decoded.pixels for each in fresh if each.decoded.pixels is not None]
+        return self._replicas.submit(numpy.stack(pixels), [each.picture.prompt for each in fresh])
+
+
+def unlike(batch: Sequence[Ready]) -> list[Ready]:
+    """The first of those that would be described the same."""
+    found: dict[Key, Ready] = {}
+    for each in batch:
+        found.setdefault(key(each), each)
+    return list(found.values())
+
+
+def _finished(ready: Sequence[Ready], places: dict[Key, int], future: Future[Answer] | None) -> Batch:
+    return Batch(ready, places, future.result() if future else None)
