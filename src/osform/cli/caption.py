@@ -67,7 +67,6 @@ def _working_options(command: Command) -> Command:
 def input_options(command: Command) -> Command:
     for option in (
         click.option("--column", metavar="NAME", help="The column of a table that names pictures."),
-        click.option("--prompt-column", metavar="NAME", help="The column of a table with a prompt for each picture."),
         click.option("--url-params", metavar="QUERY", default="",
                      help="Parameters put to every address, such as w=640&fm=jpg."),
         click.option("--limit", metavar="N", type=click.IntRange(1), help="Only the first N pictures."),
@@ -98,6 +97,7 @@ def input_options(command: Command) -> Command:
               help="A folder, or a name on the Hub.")  # fmt: skip
 @click.option("--revision", metavar="COMMIT", help="The model's revision on the Hub. [default: the pinned one]")
 @click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A beginning to go on from. Repeatable.")
+@click.option("--prompt-column", metavar="NAME", help="The column of a table with a prompt for each picture.")
 @click.option("--questions", metavar="FILE", type=click.Path(path_type=Path), help="YAML: field: question.")
 @click.option("--chat", metavar="FILE", type=click.Path(path_type=Path), help="YAML: a list of questions and answers.")
 @click.option(
@@ -211,7 +211,7 @@ def inputs_of(paths: Sequence[str], options: dict[str, Any]) -> Inputs:
     except ValueError as error:
         raise InputError(f"--url-params {query}: expected NAME=VALUE&NAME=VALUE") from error
     return Inputs(tuple(paths), options["column"], params, options["limit"], options["most_bytes"],
-                  options["prompt_column"])  # fmt: skip
+                  options.get("prompt_column"))  # fmt: skip
 
 
 def _model(name: str, options: dict[str, Any]) -> Model:
