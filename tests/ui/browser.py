@@ -13,6 +13,16 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from osform.ui import App, Server
 from tests.ui import chromium
 
+DROP = """([base64, target]) => {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], "dropped.png", {type: "image/png"}));
+  for (const name of ["dragover", "drop"])
+    document.querySelector(target).dispatchEvent(
+      new DragEvent(name, {dataTransfer: carried, bubbles: true, cancelable: true}));
+}"""
+"""A script that drops a picture, given as base64, on what a selector finds."""
+
 
 @contextmanager
 def launched() -> Iterator[Browser]:

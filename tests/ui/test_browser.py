@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -11,21 +12,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.browser import Windows, launched
+from tests.ui.browser import DROP, Windows, launched
 from tests.ui.conftest import Serve, Served, png
 from tests.ui.opensearch import EVIL, OpenSearch
 
 pytestmark = pytest.mark.xdist_group("browser")
-DROP = """([base64, target]) => {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const carried = new DataTransfer();
-  carried.items.add(new File([bytes], "dropped.png", {type: "image/png"}));
-  for (const name of ["dragover", "drop"])
-    document.querySelector(target).dispatchEvent(
-      new DragEvent(name, {dataTransfer: carried, bubbles: true, cancelable: true}));
-}"""
-
-
 IMAGE = """(address) => new Promise((done) => {
   const image = new Image();
   image.onload = () => done("seen");
@@ -123,8 +114,6 @@ def test_the_request_is_copied_as_it_was_sent(serve: Serve, windows: Windows) ->
 
 
 def test_a_picture_is_dropped(serve: Serve, windows: Windows) -> None:
-    import base64
-
     page = searched(windows.page(), serve())
     page.evaluate(DROP, [base64.b64encode(png(9, 9, 9)).decode(), "body"])
     page.wait_for_url("**/?*picture=*")
