@@ -141,3 +141,11 @@ def test_a_commit_without_the_stack_takes_nothing_away(at: Callable[..., Desk], 
     desk.look()
     desk.origin.commit("gone", {missing: None})
     assert desk.look() == ("refused", "first")
+
+
+def test_a_good_commit_that_is_refused_by_now_says_so_once(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.commit("second", {"provision/policies/no.yaml": "resources: ingest_pipeline/*\nrefuse: {actions: [update]}\n"})
+    assert desk.look() == ("refused", "first")
+    assert desk.follower.standing.message.count("policy no") == 1

@@ -110,12 +110,15 @@ class Follower:
             self.save(self.standing)
             self._stay(str(error), refused=True)
         except (SpecError, PlanRefused, CommitRefused) as error:
-            self._stay(self._shown(error), refused=True)
+            self._stay(self._shown(error), refused=True, tried=wanted)
 
-    def _stay(self, message: str, *, refused: bool) -> None:
-        """Keep the cluster to the last good commit, and say why it is not at the one that is wanted."""
+    def _stay(self, message: str, *, refused: bool, tried: str = "") -> None:
+        """Keep the cluster to the last good commit, and say why it is not at the one that is wanted.
+
+        ``tried`` is a commit that was refused just now, and is not tried a second time where it was the good one.
+        """
         good = self.standing.good
-        if good:
+        if good and good != tried:
             if not self.repository.has(good):
                 message += f"; the last good commit {good[:10]} is no longer in the repository"
             else:
