@@ -48,7 +48,7 @@ def obtain(own: str, environ: Mapping[str, str] = os.environ) -> str:
     raise NoChromium(
         "the page's tests need a Chromium, and none could be installed:\n"
         + "\n".join(filter(None, tried))
-        + f"\nDebian: sudo {' '.join(DEBIAN[1])}; elsewhere: {' '.join(PLAYWRIGHT[1:])}; or CHROMIUM=/path/of/a/chrome"
+        + f"\nDebian: sudo {' '.join(DEBIAN[1])}; elsewhere: {' '.join(PLAYWRIGHT)}; or CHROMIUM=/path/of/a/chrome"
     )
 
 
