@@ -119,6 +119,7 @@ def test_workers_index_every_row_once_and_what_is_there_is_not_sent_again(projec
     assert (second.json["unchanged"], second.json["created"], second.json["resumed"]) == (901, 0, 0)
 
 
+@pytest.mark.soak
 def test_a_load_that_is_killed_goes_on_from_there(project: Project, tmp_path: Path) -> None:
     running: list[subprocess.Popen[str]] = []
 
