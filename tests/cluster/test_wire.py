@@ -159,6 +159,16 @@ def test_an_error_of_any_shape_is_an_error(body: Any) -> None:
         ask(server.url)
 
 
+def test_why_a_shard_failed_is_told() -> None:
+    reason = {"type": "security_exception", "reason": "no permissions for [indices:admin/refresh[s]] and User [name=a]"}
+    body = {"_shards": {"total": 2, "failed": 1, "failures": [{"shard": 0, "status": "FORBIDDEN", "reason": reason}]}}
+    with (
+        serving(Said(403, body)) as server,
+        pytest.raises(ClusterError, match=r"indices:admin/refresh\[s\] is missing"),
+    ):
+        ask(server.url, request=Request("POST", "/a/_refresh"))
+
+
 def test_bodies_and_credentials_are_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with serving(Said(400, {"error": "no"})) as server, pytest.raises(ClusterError):

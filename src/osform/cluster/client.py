@@ -92,7 +92,7 @@ class Cluster:
         if 300 <= status < 400:
             return _redirected(request, str(error.error), url)
         info = error.info if isinstance(error.info, dict) else {}
-        detail = info.get("error", info)
+        detail = info.get("error") or _of_a_shard(info) or info
         if not isinstance(detail, dict):
             return refused(request, status, "error", str(detail or error.error), url, whom(self.connection.auth))
         causes = detail.get("root_cause")
@@ -104,6 +104,14 @@ class Cluster:
         return refused(
             request, status, kind, f"{reason} ({because})" if because else reason, url, whom(self.connection.auth)
         )
+
+
+def _of_a_shard(info: dict[str, Any]) -> Any:
+    """Why the first of the shards failed, where that is all that the answer has."""
+    shards = info.get("_shards")
+    failures = shards.get("failures") if isinstance(shards, dict) else None
+    first = failures[0] if isinstance(failures, list) and failures else None
+    return first.get("reason") if isinstance(first, dict) else None
 
 
 def _client(connection: Connection, host: str, timeout: float) -> OpenSearch:

@@ -15,7 +15,7 @@ LEDGER = "osform-ledger"
 _ML = "cluster:admin/opensearch/ml/"
 
 _PLAN_ALWAYS = ("cluster:monitor/main", "cluster:monitor/state", "cluster:monitor/nodes/info")
-_APPLY_ALWAYS = ("indices:data/write/bulk",)
+_APPLY_ALWAYS = ("indices:data/write/bulk", "indices:data/read/scroll/clear")
 _MODELS_PLAN = (f"{_ML}model_groups/search", f"{_ML}models/search", f"{_ML}profile/nodes", f"{_ML}predict")
 _MODELS_APPLY = (
     f"{_ML}register_model", f"{_ML}register_model_meta", f"{_ML}upload_model_chunk", f"{_ML}models/get",
@@ -57,10 +57,10 @@ _LEDGER_APPLY = (
     "indices:admin/create", "indices:admin/mapping/put", "indices:data/write/index", "indices:data/write/update",
     "indices:data/write/delete", "indices:data/write/bulk[s]", "indices:data/write/delete/byquery",
 )  # fmt: skip
-_INDEX_PLAN = ("indices:admin/get", "indices:data/read/search", "indices:admin/refresh")
+_INDEX_PLAN = ("indices:admin/get", "indices:data/read/search", "indices:admin/refresh", "indices:admin/refresh[s]")
 _INDEX_APPLY = (
     "indices:admin/create", "indices:admin/delete", "indices:admin/mapping/put", "indices:admin/settings/update",
-    "indices:admin/aliases", "indices:admin/refresh", "indices:admin/open", "indices:admin/close",
+    "indices:admin/aliases", "indices:admin/open", "indices:admin/close", "indices:admin/close[s]",
     "indices:data/read/get", "indices:data/write/index", "indices:data/write/delete", "indices:data/write/bulk[s]",
     "indices:admin/resize", "indices:monitor/stats",
 )  # fmt: skip

@@ -1,0 +1,59 @@
+"""YAML, templates, references, answers, URLs and profiles that nobody would write: none of them brings osform down.
+
+In the ordinary run some seconds of Hypothesis; in the soak run, ten minutes of it and of atheris, which learns what
+code the bytes reach.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.docs.markdown import ROOT
+from tests.fuzz import TARGETS, tried
+
+SNIPPETS = (
+    "a: ", "- ", "[", "{", "]", "}", "\n  ", "\n", "'", '"', "&a ", "*a", "!!python/object:os.x ", "<<: *a", "|\n",
+    "{{ ", " }}", "{% for x in ", "{% endfor %}", "{% set x = ", " %}", "range(99)", "|join", "~", "**9", "%",
+    ".__class__", "${", "$${", "${env.A}", "${model/a.model_id}", "${var.x}", "parameters.", "hits", "\x00", "\x1b[31m",
+    "\u202e", "\ud800", "[profiles.a]\n", "url = ", "https://", "user:pass@", "[::1]", ":9200", "1e999", "9" * 50,
+    "null", "---\n", "\ufeff", ">\n",
+)  # fmt: skip
+TEXTS = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=4), max_size=25).map("".join)
+BYTES = TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=60)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(data=BYTES)
+@settings(max_examples=120)
+def test_no_bytes_bring_it_down(name: str, data: bytes) -> None:
+    tried(name, data)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_bytes_bring_it_down_in_ten_minutes_together(name: str) -> None:
+    ends = time.monotonic() + 100
+
+    @given(data=BYTES)
+    @settings(max_examples=2000, database=None)
+    def once(data: bytes) -> None:
+        if time.monotonic() < ends:
+            tried(name, data)
+
+    while time.monotonic() < ends:
+        once()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", TARGETS)
+def test_atheris_finds_no_crash_in_ten_minutes_together(name: str) -> None:
+    pytest.importorskip("atheris")
+    command = [sys.executable, "-m", "tests.fuzz", name, "-max_total_time=100", "-rss_limit_mb=1000", "-timeout=10"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
