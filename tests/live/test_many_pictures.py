@@ -48,7 +48,9 @@ def index(cluster: Cluster) -> Iterator[str]:
     name = f"many-{uuid.uuid4().hex[:8]}"
     method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}
     vector = {"type": "knn_vector", "dimension": FIELD.dimension, "method": method}
-    settings = {"index": {"knn": True, "number_of_replicas": 0, "refresh_interval": "-1"}}
+    settings = {
+        "index": {"knn": True, "number_of_replicas": 0, "refresh_interval": "-1", "translog.durability": "async"}
+    }  # nothing here has to outlive its node
     properties = {"kind": {"type": "keyword"}, FIELD.vector: vector}
     cluster.send(Request("PUT", f"/{name}", {"settings": settings, "mappings": {"properties": properties}}))
     yield name
