@@ -73,6 +73,8 @@ def main() -> None:
     run("osform", "search", "images", "a quiet place by the water", "--mode", "hybrid", "--size", "3")
     say("What the photos must find is in provision/checks/images.yaml; so much of it they do")
     run("osform", "evaluate", "images")
+    say("The pictures that are found, drawn side by side; to look around on a page of this machine: osform ui")
+    run("osform", "search", "drawn", "a vessel on the water", "--size", "7", "--grid", ".demo/found.png")
     say(f"Done in {time.monotonic() - started:.0f} s. Now edit a file in provision/ or templates/ and run: osform plan")
     print("  the cluster stays up: osform cluster status, osform cluster down; make demo-clean takes it all away")
 
