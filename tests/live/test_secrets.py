@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from tests import tiny
@@ -46,7 +48,7 @@ def watched() -> Iterator[set[str]]:
 def crashed(project: Project) -> str:
     """What Python says where osform comes to an end that nobody has foreseen, with every log turned on."""
     code = (
-        "import logging, os, sys; logging.basicConfig(level=logging.DEBUG)\n"
+        "import logging, os; logging.basicConfig(level=logging.DEBUG); logging.debug(os.name)\n"
         "from osform.cluster.client import Cluster\n"
         "from osform.flows.connecting import connection\n"
         "from osform.flows.stack import Stack\n"
@@ -62,6 +64,7 @@ def crashed(project: Project) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.soak
 def test_no_secret_is_anywhere(owner_url: str, cluster: Cluster, tmp_path: Path) -> None:
     bare = owner_url.rpartition("@")[2].removeprefix("http://").removeprefix("https://")
     scheme = owner_url.partition("://")[0]
