@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:

@@ -37,6 +37,7 @@ SECURE = os.environ.get("OSFORM_TEST_SECURE") == "1"
 collect_ignore = [] if SECURE else ["test_secured.py", "test_rights.py"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
