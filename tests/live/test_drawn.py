@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ QUERIES: list[dict[str, str]] = yaml.safe_load((ROOT / "examples" / "drawn" / "q
 
 
 @pytest.fixture(scope="module")
-def folder(live_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(live_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this repository's stack, applied, with the captions of the demo's pictures in the index ``drawn``."""
     folder = tmp_path_factory.mktemp("clone")
     for name in ("provision", "templates", "models", "examples"):
@@ -33,7 +32,7 @@ def folder(live_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     run(folder, live_url, f"python -m examples.drawn pictures --count {PICTURES} --seed {SEED}")
     run(folder, live_url, "osform caption pictures --model examples/toys/blip2 --device cpu --out captions.jsonl")
     run(folder, live_url, "osform ingest captions.jsonl --into drawn --id image")
-    yield folder
+    return folder
 
 
 def run(folder: Path, url: str, command: str) -> str:
