@@ -36,6 +36,7 @@ def table(tmp_path: Path, count: int) -> Path:
     return tmp_path / "table.jsonl"
 
 
+@pytest.mark.soak  # Ray itself takes most of the two minutes
 def test_ray_writes_the_bytes_that_one_process_writes(opt: Path, tmp_path: Path) -> None:
     hard.make(tmp_path / "hard")
     words = (tmp_path / "hard", table(tmp_path, 60), "--prompt-column", "ask")

@@ -112,6 +112,7 @@ def test_a_plan_that_is_no_longer_that_of_the_review_is_refused(reader: Reader) 
     assert "the files or the cluster have changed" in refused.stdout
 
 
+@pytest.mark.soak  # a minute and a half
 def test_somebody_new_gets_from_nothing_to_a_watched_stack_as_gitops_says(reader: Reader, tmp_path: Path) -> None:
     script = "set -e\ntrap 'kill %1 2> /dev/null || true' EXIT\n" + "\n".join(blocks(text("docs/gitops.md"), "bash"))
     identity = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "a@example.com", "OSFORM_LISTEN": "127.0.0.1:0"}
