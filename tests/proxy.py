@@ -232,7 +232,11 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # its sender has thought better of it; no server acts on half a request
+            return
         path, _, query = self.path.partition("?")
         seen = self.server.proxy.note(self.command, path, query, len(body))
         call = Call(seen.number, self.command, path, query, body)
