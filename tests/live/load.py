@@ -44,6 +44,7 @@ class Load:
     searches: float = 20.0
     writes: float = 20.0
     outage: bool = False
+    require_alias: bool = True
     expected: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     failed_searches: list[str] = field(default_factory=list)
     failed_writes: list[str] = field(default_factory=list)
@@ -127,7 +128,7 @@ class Load:
         return f"/{quote(self.alias)}/_doc/{quote(id)}"
 
     def _put(self, cluster: Cluster, id: str, document: dict[str, Any]) -> None:
-        request = Request("PUT", self._path(id), document, {"require_alias": "true"})
+        request = Request("PUT", self._path(id), document, {"require_alias": "true"} if self.require_alias else {})
         self._send(cluster, request, id, document)
 
     def _send(self, cluster: Cluster, request: Request, id: str, then: dict[str, Any] | None) -> None:

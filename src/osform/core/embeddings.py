@@ -34,9 +34,9 @@ class Embedding:
     digest: str | None = None
 
     def text_of(self, source: Mapping[str, Any]) -> Any:
-        """What is there to embed, None where there is nothing: no value, or a blank one."""
+        """What is there to embed, None where there is nothing: no value, a blank one, or an empty list."""
         value = value_at(source, self.text)
-        return None if isinstance(value, str) and not value.strip() else value
+        return None if value == [] or (isinstance(value, str) and not value.strip()) else value
 
     def digest_of(self, source: Mapping[str, Any]) -> str | None:
         """The digest that a document has, if its vector is that of the text that is there now."""
