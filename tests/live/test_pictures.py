@@ -97,7 +97,6 @@ def group(live_url: str) -> Iterator[str]:
     cluster = Cluster(live_url)
     setting = {
         "plugins.ml_commons.allow_registering_model_via_local_file": True,
-        "plugins.ml_commons.only_run_on_ml_node": False,
     }
     cluster.send(Request("PUT", "/_cluster/settings", {"persistent": setting}))
     group_id = cluster.send(ml.register_group({"name": f"test-{uuid.uuid4().hex[:12]}"}))["model_group_id"]

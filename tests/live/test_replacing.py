@@ -223,6 +223,8 @@ def test_an_index_adopted_under_its_plain_name_is_cloned_in_the_moment_of_the_mo
     done = adopted.apply("--lock-timeout", "60")
     assert done.status == 0, done.err
     assert behind(cluster, name) == [f"{name}-v2"]
+    settings = ask(cluster, "GET", f"/{name}-v2/_settings")[f"{name}-v2"]["settings"]["index"]
+    assert settings["default_pipeline"] == f"{name}-pipeline-v2"  # not its own of old, by way of the alias
     assert adopted.plan().status == 0, adopted.run("plan").out
     back = adopted.run("rollback", f"index/{name}")
     assert back.status == 0, back.err

@@ -65,7 +65,6 @@ def text_tower(live_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     cluster = Cluster(live_url)
     setting = {
         "plugins.ml_commons.allow_registering_model_via_local_file": True,
-        "plugins.ml_commons.only_run_on_ml_node": False,
     }
     cluster.send(Request("PUT", "/_cluster/settings", {"persistent": setting}))
     group = cluster.send(ml.register_group({"name": f"test-{uuid.uuid4().hex[:12]}"}))["model_group_id"]

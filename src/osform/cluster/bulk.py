@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from opensearchpy.exceptions import ConnectionTimeout
-
 from osform.cluster.answers import Verdict, blank_field, classify, explain, model_is_away
 from osform.cluster.client import Cluster
 from osform.core.events import Report, Warned
@@ -137,7 +135,7 @@ class BulkWriter:
             answer = self._cluster.send(bulk_request(self._alias, writes), timeout=timeout)
         except Unreachable as error:
             queue.popleft()
-            if not isinstance(error.__cause__, ConnectionTimeout):
+            if error.why != "timed out":
                 queue.appendleft(chunk)
                 return error.message
             self._means.pace.pushed_back()

@@ -83,9 +83,11 @@ def own_pipelines(settings: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _named(cluster: Cluster, index: str, patience: Patience) -> dict[str, str | None] | None:
-    path = f"/{quote(index)}/_settings/{','.join(PIPELINES)}"
-    found = persist_if_there(cluster, Request("GET", path, params={"flat_settings": "true"}), patience)
-    return own_pipelines(found.get(index, {}).get("settings", {})) if found is not None else None
+    """What an index of this very name says; None where it is gone, also if another one has its name as an alias."""
+    # Every index has a UUID; one without any of what is asked for would be left out of the answer.
+    path = f"/{quote(index)}/_settings/{','.join((*PIPELINES, 'index.uuid'))}"
+    found = persist_if_there(cluster, Request("GET", path, params={"flat_settings": "true"}), patience) or {}
+    return own_pipelines(found[index]["settings"]) if index in found else None
 
 
 def _name(cluster: Cluster, index: str, names: Mapping[str, str | None] | None, patience: Patience) -> None:

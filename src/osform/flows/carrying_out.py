@@ -279,13 +279,21 @@ class Hands:
         return ids
 
     def _send(self, request: Request) -> None:
-        try:
-            persist(self.cluster, request, self._patience(120))
-        except RequestFailed as error:
-            # Nothing was there when the plan was made: an answer was lost, and the second try met the first one's
-            # index. The read-back tells whether it is as it should be.
-            if error.type != "resource_already_exists_exception":
-                raise
+        anew, attempt = self._patience(30), 0
+        while True:
+            try:
+                persist(self.cluster, request, self._patience(120))
+                return
+            except RequestFailed as error:
+                # Nothing was there when the plan was made: an answer was lost, and the second try met the first one's
+                # index. The read-back tells whether it is as it should be.
+                if error.type == "resource_already_exists_exception":
+                    return
+                # An alias leaves an index that this apply makes anew beside it: gone now, and there in a moment.
+                if (request.path, error.type) != ("/_aliases", "index_not_found_exception") or anew.over:
+                    raise
+            anew.pause(attempt)
+            attempt += 1
 
     def _patience(self, seconds: float) -> Patience:
         return Patience.of(seconds, self.clock, self.sleep)
