@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
 import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from osform.caption.engines import Loading
 from osform.caption.memory import bytes_a_picture
 from osform.caption.prompts import Turn, Uses
+from osform.caption.replicas import Replicas
 from osform.core.events import Advanced, Event
-from osform.errors import InputError
+from osform.errors import CaptionError, InputError
 from osform.flows.captioning import Captioned, Manner, Model, describe
 from osform.flows.picture_inputs import Inputs, pictures
 from osform.images.fetching import Web
@@ -177,6 +180,15 @@ def test_two_replicas_write_what_one_writes(opt: Path, tmp_path: Path) -> None:
     model = Model(str(opt), device="cpu,cpu", max_new_tokens=6)
     describe(Inputs((str(folder),)), tmp_path / "two.jsonl", model, manner=Manner(workers=0, batch=3))
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+
+
+@pytest.mark.soak  # processes that load torch
+def test_a_replica_that_is_killed_ends_the_run_with_the_device_named(opt: Path) -> None:
+    with Replicas([Loading(opt, max_new_tokens=6)] * 2, Uses(("",)), 2) as replicas:
+        for process in multiprocessing.active_children():
+            process.kill()
+        with pytest.raises(CaptionError, match="the process of the model on cpu ended before it answered"):
+            replicas.submit(numpy.zeros((1, 3, 32, 32), numpy.uint8), [None]).result()
 
 
 def names(*given: Path | str, **how: Any) -> list[tuple[str, str]]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from osform.caption.describing import Described, Describer
 from osform.caption.engines import Loading, load
 from osform.caption.prompts import Uses
-from osform.images.children import settle
+from osform.errors import CaptionError
+from osform.images.children import Child, Died
 
 if TYPE_CHECKING:
     import numpy
+
+Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,18 @@ class Replicas:
     def __init__(self, loadings: Sequence[Loading], uses: Uses, batch: int) -> None:
         """Load them. One alone works in this process. Raises what loading raises."""
         self._turn = 0
-        self._describers: list[Describer] = []
-        self._executors: list[Executor] = []
-        if len(loadings) == 1:
-            self._describers = [Describer(load(loadings[0]), uses, batch)]
-            self._executors = [ThreadPoolExecutor(1, "model")]
+        self._children: list[Child] = []
+        self._devices = [loading.device for loading in loadings]
+        self._executors = [ThreadPoolExecutor(1, "model") for _ in loadings]
+        self._describer = Describer(load(loadings[0]), uses, batch) if len(loadings) == 1 else None
+        if self._describer:
             return
-        for loading in loadings:
-            pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (loading, uses, batch))
-            self._executors.append(pool)
         try:
-            for loaded in [executor.submit(_loaded) for executor in self._executors]:
-                loaded.result()
+            self._children = [Child() for _ in loadings]
+            begun = [self._begun(number, loading, uses, batch) for number, loading in enumerate(loadings)]
+            for error in [future.result() for future in begun]:
+                if error:
+                    raise error
         except BaseException:
             self.close()
             raise
@@ -64,13 +66,27 @@ class Replicas:
     def submit(self, pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Future[Answer]:
         """Have the next replica describe pictures, uint8 of shape (pictures, 3, size, size); see ``Describer``."""
         number = self._turn = (self._turn + 1) % len(self._executors)
-        if self._describers:
-            return self._executors[0].submit(_describe, self._describers[0], pixels, own)
-        return self._executors[number].submit(_describe_there, pixels, own)
+        if self._describer:
+            return self._executors[0].submit(_describe, self._describer, pixels, own)
+        return self._executors[number].submit(self._ask, number, _describe_there, pixels, own)
 
     def close(self) -> None:
         for executor in self._executors:
             executor.shutdown(wait=True, cancel_futures=True)
+        for child in self._children:
+            child.close()
+
+    def _begun(self, number: int, loading: Loading, uses: Uses, batch: int) -> Future[Exception | None]:
+        return self._executors[number].submit(self._ask, number, _begin, loading, uses, batch)
+
+    def _ask(self, number: int, function: Callable[..., Asked], *args: Any) -> Asked:
+        try:
+            return self._children[number].ask(function, *args)
+        except Died as error:
+            raise CaptionError(
+                f"the process of the model on {self._devices[number]} ended before it answered",
+                hint="mostly for want of memory: try a smaller --batch; the same command goes on where it was",
+            ) from error
 
 
 def _describe(describer: Describer, pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Answer:
@@ -82,17 +98,13 @@ def _describe(describer: Describer, pixels: numpy.ndarray[Any, Any], own: Sequen
 _there: dict[str, Any] = {}
 
 
-def _begin(loading: Loading, uses: Uses, batch: int) -> None:
-    settle()
+def _begin(loading: Loading, uses: Uses, batch: int) -> Exception | None:
+    """Load the model here. What stands in the way is told to the parent, which raises it."""
     try:
         _there["describer"] = Describer(load(loading), uses, batch)
-    except Exception as error:  # noqa: BLE001 - told to the caller by _loaded; a pool would only say that it is broken
-        _there["error"] = error
-
-
-def _loaded() -> None:
-    if "error" in _there:
-        raise _there["error"]
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        return error
+    return None
 
 
 def _describe_there(pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Answer:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 
-from osform.images.children import settle
-from osform.images.decoding import Decoded, Decoding, decode, prepare, read
+from osform.images.decoders import Decoders, decoded
+from osform.images.decoding import Decoded, Decoding
 from osform.images.fetching import Fetcher, Refused
 from osform.images.pictures import Picture
 
@@ -34,10 +31,12 @@ class Reader:
     """
 
     def __init__(self, how: Decoding, fetcher: Fetcher, *, workers: int, ahead: int) -> None:
-        self._how, self._fetcher, self._workers, self._ahead = how, fetcher, workers, max(1, ahead)
-        self._pool = self._new_pool(workers)
-        self._second: Executor | None = None
-        self._lock = threading.Lock()
+        self._how, self._fetcher, self._ahead = how, fetcher, max(1, ahead)
+        self._decoders = Decoders(workers) if workers else None
+        self._pool = ThreadPoolExecutor(workers or 2, "decode")
+        if self._decoders:
+            for _ in range(workers):
+                self._pool.submit(self._decoders.prepare)  # now, while the model is loaded
         self._downloads = ThreadPoolExecutor(fetcher.connections, "download")
         self.waited = 0.0
         """Seconds for which nothing was ready."""
@@ -57,9 +56,9 @@ class Reader:
 
     def close(self) -> None:
         self._downloads.shutdown(wait=True, cancel_futures=True)
-        for pool in (self._pool, self._second):
-            if pool:
-                pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._decoders:
+            self._decoders.close()
         self._fetcher.close()
 
     def _begin(self, group: list[Picture]) -> Future[list[Decoded]]:
@@ -71,11 +70,9 @@ class Reader:
         return self._decode(group)
 
     def _decode(self, group: list[Picture]) -> Future[list[Decoded]]:
-        try:
-            return self._pool.submit(_decoded, group, self._how)
-        except BrokenProcessPool:
-            self._pool = self._new_pool(self._workers)
-            return self._pool.submit(_decoded, group, self._how)
+        if self._decoders:
+            return self._pool.submit(self._decoders.decode, group, self._how)
+        return self._pool.submit(decoded, group, self._how)
 
     def _download(self, url: str) -> list[Decoded]:
         started = time.monotonic()
@@ -84,39 +81,14 @@ class Reader:
         except Refused as error:
             return [Decoded(reason=str(error), seconds=time.monotonic() - started)]
         spent = time.monotonic() - started
-        try:
-            (decoded,) = self._decode([picture]).result()
-        except BrokenProcessPool:
-            decoded = self._alone(picture)
-        return [replace(decoded, seconds=decoded.seconds + spent)]
+        (found,) = self._decode([picture]).result()
+        return [replace(found, seconds=found.seconds + spent)]
 
     def _finish(self, group: list[Picture], future: Future[list[Decoded]]) -> Iterator[Ready]:
         started = time.monotonic()
-        try:
-            decoded = future.result()
-        except BrokenProcessPool:
-            decoded = [self._alone(picture) for picture in group]
+        found = future.result()
         self.waited += time.monotonic() - started
-        yield from map(Ready, group, decoded)
-
-    def _alone(self, picture: Picture) -> Decoded:
-        """Decode with nobody beside it: some picture crashed the decoder, and this tells whether it was this one."""
-        with self._lock:
-            self._second = self._second or self._new_pool(1)
-            try:
-                return self._second.submit(_decoded, [picture], self._how).result()[0]
-            except BrokenProcessPool:
-                self._second = None
-                return Decoded(reason="the decoder crashed on it")
-
-    def _new_pool(self, workers: int) -> Executor:
-        if not workers:
-            return ThreadPoolExecutor(2, "decode")
-        # Not fork: torch's threads in this process would leave their locks behind in the child.
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), settle)
-        for _ in range(workers):
-            pool.submit(prepare)  # they start now, while the model is loaded
-        return pool
+        yield from map(Ready, group, found)
 
 
 def _groups(pictures: Iterable[Picture], most: int) -> Iterator[list[Picture]]:
@@ -136,15 +108,6 @@ def _groups(pictures: Iterable[Picture], most: int) -> Iterator[list[Picture]]:
             group.append(picture)
     if group:
         yield group
-
-
-def _decoded(group: list[Picture], how: Decoding) -> list[Decoded]:
-    found = []
-    for picture in group:
-        started = time.monotonic()
-        decoded = read(picture.path, how) if picture.content is None else decode(picture.content, how)
-        found.append(replace(decoded, seconds=time.monotonic() - started))
-    return found
 
 
 def _done(decoded: list[Decoded]) -> Future[list[Decoded]]:
