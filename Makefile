@@ -49,13 +49,14 @@ test-fast: .venv/dev ## The tests that need neither a cluster nor torch
 	@$(BIN)/pytest -m "not live and not export and not soak"
 
 # The reconciler's live tests, and those for a secured cluster alone.
+LONG := --timeout 7200 -o faulthandler_timeout=0
 SECURED := $(addprefix tests/live/test_,$(addsuffix .py,apply every_kind every_field upkeep plan_file locking killed_apply \
   registration replacing import secured rights secrets))
 .PHONY: soak
 soak: .venv/dev ## The long sweeps, and every live test on OpenSearch 2.19.6
-	@$(BIN)/pytest -m soak --timeout 7200 -o log_cli=true -o log_cli_level=INFO -o log_format="%(message)s" --durations=40
-	@OSFORM_TEST_VERSION=2.19.6 $(BIN)/pytest -m live --timeout 7200 tests/live
-	@OSFORM_TEST_SECURE=1 $(BIN)/pytest -m live --timeout 7200 $(SECURED)
+	@$(BIN)/pytest -m soak $(LONG) -o log_cli=true -o log_cli_level=INFO -o log_format="%(message)s" --durations=40
+	@OSFORM_TEST_VERSION=2.19.6 $(BIN)/pytest -m live $(LONG) tests/live
+	@OSFORM_TEST_SECURE=1 $(BIN)/pytest -m live $(LONG) $(SECURED)
 
 .PHONY: lint
 lint: .venv/dev ## Formatting, lint, types, layers, locks
