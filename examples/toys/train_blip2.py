@@ -141,7 +141,7 @@ def train(out: Path, course: Course) -> None:
     optimiser = torch.optim.AdamW(model.parameters(), lr=course.rate, betas=(0.9, 0.98), weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, course.rate, total_steps=CYCLE, pct_start=0.1)
     kept = {"model": model, "optimiser": optimiser, "schedule": schedule}
-    first, mean = _taken_up(kept, course.state)
+    first, mean = taken_up(kept, course.state)
     print(f"{sum(each.numel() for each in model.parameters()):,} weights, from step {first}", flush=True)
     for step in range(first, course.steps):
         random = Random(f"{course.seed} {step}")  # so that what a step does depends on no step before it
@@ -157,7 +157,7 @@ def train(out: Path, course: Course) -> None:
         if (step + 1) % 50 == 0:
             print(f"{time.monotonic() - started:6.0f} s  step {step + 1}  loss {mean:.4f}", flush=True)
         if (step + 1) % 100 == 0 and course.state:
-            _keep(kept, step + 1, mean, course.state)
+            keep(kept, step + 1, mean, course.state)
     save(model, both, out)
 
 
@@ -178,7 +178,7 @@ def _pace(optimiser: Any, schedule: Any, done: int, course: Course) -> None:
         group["lr"] = rate * left
 
 
-def _taken_up(kept: Mapping[str, Any], state: Path | None) -> tuple[int, float]:
+def taken_up(kept: Mapping[str, Any], state: Path | None) -> tuple[int, float]:
     """The step to go on with, and the mean loss so far."""
     if state is None or not state.exists():
         return 0, 0.0
@@ -188,7 +188,8 @@ def _taken_up(kept: Mapping[str, Any], state: Path | None) -> tuple[int, float]:
     return found["step"], found["mean"]
 
 
-def _keep(kept: Mapping[str, Any], step: int, mean: float, state: Path) -> None:
+def keep(kept: Mapping[str, Any], step: int, mean: float, state: Path) -> None:
+    """Write down where a training is, so that it can be taken up."""
     whole = state.with_suffix(".new")
     torch.save({**{name: each.state_dict() for name, each in kept.items()}, "step": step, "mean": mean}, whole)
     whole.replace(state)

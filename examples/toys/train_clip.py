@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from torch import Tensor
 from examples.toys import TOY_CLIP
 from examples.toys.clip_parts import config, new_model, processor
 from examples.toys.phrases import Phrase, facts_of, phrases
-from examples.toys.train_blip2 import normalised, pictures
+from examples.toys.train_blip2 import keep, normalised, pictures, taken_up
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,8 @@ def train(out: Path, course: Course) -> None:
     optimiser = torch.optim.AdamW(model.parameters(), lr=course.rate, betas=(0.9, 0.98), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, course.rate, total_steps=course.steps, pct_start=0.1)
     kept = {"model": model, "optimiser": optimiser, "schedule": schedule}
-    first = _taken_up(kept, course.state)
+    first, mean = taken_up(kept, course.state)
     print(f"{sum(each.numel() for each in model.parameters()):,} weights, from step {first}", flush=True)
-    mean = 0.0
     for step in range(first, course.steps):
         random = Random(f"{course.seed} {step}")  # so that what a step does depends on no step before it
         chosen = random.sample(range(course.pictures), course.batch)
@@ -81,25 +80,9 @@ def train(out: Path, course: Course) -> None:
         if (step + 1) % 50 == 0:
             print(f"{time.monotonic() - started:6.0f} s  step {step + 1}  loss {mean:.4f}", flush=True)
         if (step + 1) % 100 == 0 and course.state:
-            _keep(kept, step + 1, course.state)
+            keep(kept, step + 1, mean, course.state)
     model.save_pretrained(out)
     both.save_pretrained(out)
-
-
-def _taken_up(kept: Mapping[str, Any], state: Path | None) -> int:
-    """The step to go on with."""
-    if state is None or not state.exists():
-        return 0
-    found = torch.load(state, weights_only=True)
-    for name, each in kept.items():
-        each.load_state_dict(found[name])
-    return int(found["step"])
-
-
-def _keep(kept: Mapping[str, Any], step: int, state: Path) -> None:
-    whole = state.with_suffix(".new")
-    torch.save({**{name: each.state_dict() for name, each in kept.items()}, "step": step}, whole)
-    whole.replace(state)
 
 
 def main() -> None:

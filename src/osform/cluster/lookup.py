@@ -92,16 +92,26 @@ def _has(field: str) -> dict[str, Any]:
 
 def ready_made(cluster: Cluster, where: Destination, ids: Sequence[str], patience: Patience) -> dict[str, Any]:
     """What the pipeline made of these documents and the texts that it made it of, as they are at this moment."""
-    fields = ",".join([*where.made, *(one.text for one in where.embeddings)])
-    path = f"/{quote(where.index, safe='')}/_mget"
-    answer = persist(
-        cluster, Request("POST", path, {"ids": list(ids)}, {"_source_includes": fields}), patience, longest=60
-    )
-    return {each["_id"]: each["_source"] for each in answer["docs"] if each.get("found")}
+    fields = [*where.made, *(one.text for one in where.embeddings)]
+    return {id: each["_source"] for id, each in stored(cluster, where.index, ids, patience, fields=fields).items()}
+
+
+def stored(
+    cluster: Cluster, index: str, ids: Sequence[str], patience: Patience, *, fields: Sequence[str] | None = None
+) -> dict[str, Mapping[str, Any]]:
+    """The documents with these ids as they are at this moment, unrefreshed ones too; of ``fields``, or whole."""
+    params = {"_source_includes": ",".join(fields)} if fields is not None else {}
+    request = Request("POST", f"/{quote(index, safe='')}/_mget", {"ids": list(ids)}, params)
+    answer = persist(cluster, request, patience, longest=60)
+    return {each["_id"]: each for each in answer["docs"] if each.get("found")}
+
+
+def version_of(hit: Mapping[str, Any]) -> Version:
+    """The version of a document that was found."""
+    return Version(hit["_seq_no"], hit["_primary_term"])
 
 
 def _stored(hit: Mapping[str, Any], digests: Sequence[str]) -> Stored:
     source = dict(hit["_source"])
     made = {digest: source.pop(digest) for digest in digests if digest in source}
-    version = Version(hit["_seq_no"], hit["_primary_term"])
-    return Stored(source, version, frozenset(hit.get("matched_queries", ())), made)
+    return Stored(source, version_of(hit), frozenset(hit.get("matched_queries", ())), made)

@@ -122,16 +122,6 @@ def sampled(cluster: Cluster, target: Target, field: str, count: int) -> list[Ma
     return [hit["_source"] for hit in answer["hits"]["hits"] if value_at(hit["_source"], field)]
 
 
-def stored(
-    cluster: Cluster, index: str, ids: Sequence[str], patience: Patience, *, fields: Sequence[str] | None = None
-) -> dict[str, Mapping[str, Any]]:
-    """The documents with these ids as they are at this moment, unrefreshed ones too; of ``fields``, or whole."""
-    params = {"_source_includes": ",".join(fields)} if fields else {}
-    request = Request("POST", f"/{quote(index, safe='')}/_mget", {"ids": list(ids)}, params)
-    answer = persist(cluster, request, patience, longest=60)
-    return {each["_id"]: each for each in answer["docs"] if each.get("found")}
-
-
 def text_model(field: PictureField) -> str:
     """The model that embeds texts. Raises NotReady where none is named."""
     if field.model_id is None:

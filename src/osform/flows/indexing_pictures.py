@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import random
 import threading
@@ -18,15 +17,17 @@ from typing import Any
 from osform.cluster.bulk import BulkWriter, Means
 from osform.cluster.client import Cluster
 from osform.cluster.destinations import Destination, destination, refresh
-from osform.cluster.picture_fields import Made, PictureField, made, note, sampled, stored
+from osform.cluster.lookup import stored, version_of
+from osform.cluster.picture_fields import Made, PictureField, made, note, sampled
 from osform.cluster.retry import Patience
 from osform.cluster.targets import Target, describe
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned, silent
 from osform.core.rows import Row, value_at
-from osform.core.writes import Version, Write
+from osform.core.writes import Write
 from osform.errors import InputError, MissingExtra, PictureError, Place, VectorsAstray
 from osform.files.failures import Failures
 from osform.flows.picture_inputs import Inputs, check_columns, count, pictures
+from osform.flows.picture_texts import Texts, descriptions
 from osform.flows.searching_pictures import asked_of
 from osform.images.checkpoints import Checkpoint
 from osform.images.fetching import Fetcher, Web
@@ -122,7 +123,7 @@ def index_pictures(
     checkpoint = towers.locate(model, revision)
     by = Made(checkpoint.name, checkpoint.revision, seen_in.dimension, source=_source(model, checkpoint))
     _refuse_another(made(cluster, target, seen_in.vector), by, target, cluster, seen_in)
-    texts = _descriptions(captions, description or _text_field(target))
+    texts = descriptions(captions, description or _text_field(target))
     with ExitStack() as stack:
         lines = stack.enter_context(Failures(failures, fresh=manner.again, retry=manner.retry))
         report(Note(f"loading {checkpoint.name} at {checkpoint.revision[:12]}"))
@@ -193,37 +194,6 @@ def _text_field(target: Target) -> str:
     return target.embeddings[0].text if len(target.embeddings) == 1 else "description"
 
 
-@dataclass(frozen=True)
-class _Texts:
-    """Descriptions by the hash of their picture, and the field that they go to."""
-
-    name: str
-    of: Mapping[str, str]
-
-
-def _descriptions(files: Sequence[Path], name: str) -> _Texts:
-    """Of several lines of one picture, the first without a prompt counts, else the first."""
-    found: dict[str, tuple[bool, str]] = {}
-    for path in files:
-        try:
-            with path.open(encoding="utf-8") as lines:
-                for number, line in enumerate(lines, start=1):
-                    _take(found, json.loads(line), f"{path}:{number}")
-        except (OSError, ValueError) as error:
-            raise InputError(f"--captions {path}: can't be read: {error}", hint="a file of osform caption") from error
-    return _Texts(name, {digest: text for digest, (_, text) in found.items()})
-
-
-def _take(found: dict[str, tuple[bool, str]], line: Any, place: str) -> None:
-    if not isinstance(line, dict) or not ("error" in line or {"sha256", "description"} <= line.keys()):
-        raise InputError(f"--captions {place}: no line of osform caption", hint='expected {"sha256", "description"}')
-    if "error" in line:
-        return
-    plain = not line.get("prompt")
-    if line["sha256"] not in found or (plain and not found[line["sha256"]][0]):
-        found[line["sha256"]] = (plain, str(line["description"]))
-
-
 class _Unpaced:
     """As much time as a bulk request may take; the batches of pictures are small anyhow."""
 
@@ -246,7 +216,7 @@ class _Work:
         where: Destination,
         seen_in: PictureField,
         tower: Tower,
-        texts: _Texts,
+        texts: Texts,
         manner: Manner,
         failures: Failures,
         done: Indexed,
@@ -318,7 +288,7 @@ class _Work:
             return False
         source = {key: value for key, value in whole["_source"].items() if key not in self._where.made}
         row = self._row(picture, there["_id"], {**source, self._texts.name: text})
-        self.done.described += self._written([Write(row, version=_version(whole))])
+        self.done.described += self._written([Write(row, version=version_of(whole))])
         return True
 
     def _index(self, batch: Sequence[Ready]) -> None:
@@ -338,7 +308,7 @@ class _Work:
         writes = []
         for picture, id, document in sources:
             old = {k: v for k, v in there[id]["_source"].items() if k not in self._where.made} if id in there else {}
-            version = _version(there[id]) if id in there else None
+            version = version_of(there[id]) if id in there else None
             writes.append(Write(self._row(picture, id, {**old, **document}), version=version))
         self.done.indexed += self._written(writes)
 
@@ -403,10 +373,6 @@ def identity(picture: Picture, column: str | None) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
         return str(value)
     return hashlib.sha256(picture.name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
-def _version(hit: Mapping[str, Any]) -> Version:
-    return Version(hit["_seq_no"], hit["_primary_term"])
 
 
 def _middle(cluster: Cluster, target: Target, seen_in: PictureField, by: Made) -> None:

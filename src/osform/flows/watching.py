@@ -69,9 +69,7 @@ class Watch:
             except ClusterError as error:
                 if once:
                     raise
-                failures += 1
-                self.tell(Happened("cluster away", error.message))
-                self.stop.wait(self._pause(failures))
+                failures = self._away(error, failures)
                 continue
             failures, told = 0, ""
             try:
@@ -87,10 +85,14 @@ class Watch:
             except ClusterError as error:
                 if once:
                     raise
-                failures += 1
-                self.tell(Happened("cluster away", error.message))
-                self.stop.wait(self._pause(failures))
+                failures = self._away(error, failures)
         return True
+
+    def _away(self, error: ClusterError, failures: int) -> int:
+        """Say that the cluster is away, wait, and count."""
+        self.tell(Happened("cluster away", error.message))
+        self.stop.wait(self._pause(failures + 1))
+        return failures + 1
 
     def _lead(self) -> Lease:
         if not persist_if_there(self.cluster, Request("HEAD", f"/{INDEX}"), Patience.of(20)):
