@@ -71,6 +71,8 @@ class MemoryCluster(Cluster):
                 return self.template(request, method, names, body)
             case method, ["_plugins", "_ml", "model_groups", *rest]:
                 return self.group(request, method, rest, body)
+            case "GET", ["_alias"]:
+                return {name: {"aliases": index["aliases"]} for name, index in self.indices.items()}
             case "POST", ["_aliases"]:
                 for action in body["actions"]:
                     self.alias(action)

@@ -252,3 +252,17 @@ def test_the_plan_that_is_shown_is_the_value_that_is_carried_out(cluster: Memory
     made = make_plan(survey)
     assert isinstance(made, Plan)
     assert make_plan(survey) == made
+
+
+def test_aliases_change_places_between_indices_that_are_made_anew_at_the_same_time(cluster: MemoryCluster) -> None:
+    def bodies(shards: int, first: str, second: str) -> Bodies:
+        indices = {f"index/{name}": {"settings": {"number_of_shards": shards}} for name in ("a", "b")}
+        return {**indices, "alias/x": {"indices": [first]}, "alias/y": {"indices": [second]}}
+
+    apply(cluster, spec(bodies(1, "a", "b")))[0].check()
+    apply(cluster, spec(bodies(2, "b", "a")))[0].check()
+    assert {name: set(index["aliases"]) for name, index in cluster.indices.items()} == {
+        "a-v1": {"a", "y"},
+        "b-v1": {"b", "x"},
+    }
+    assert plan(cluster, spec(bodies(2, "b", "a"))).empty

@@ -68,6 +68,49 @@ def test_another_model_moves_every_index_behind_its_pipeline_and_the_plain_name_
     assert set(found.waits_for(PIPELINE)) == {A, B}
 
 
+X, Y = Address("alias", "x"), Address("alias", "y")
+
+
+def swapping(before: dict[str, str], after: dict[str, str], mapping: str) -> Survey:
+    """A look at aliases that were on one index each and are to be on another, while both indices are made anew."""
+    index = {"settings": {}, "mappings": {"properties": {"f": {"type": mapping}}}}
+    stack = spec({"index/a": index, "index/b": index, **{f"alias/{x}": {"indices": [i]} for x, i in after.items()}})
+    old = {"settings": {"index.number_of_shards": "1"}, "mappings": {"properties": {"f": {"type": "text"}}}}
+    found = Survey(stack, State({}), {}, {}, context_of(stack, {"a": 1, "b": 1}), needs=needs_of(stack))
+    entries, live = {}, {}
+    for address in (A, B):
+        body = old | {"index": f"{address.name}-v1", "alias": address.name}
+        ids = {"index": f"{address.name}-v1"}
+        entries[address] = Entry(address, "applied", concealed(found.asked(address)) | old, body, ids)
+        live[address] = Live(body, ids, 0)
+    for alias, on in before.items():
+        address, stored = Address("alias", alias), dict[str, Any](indices={f"{on}-v1": {}})
+        entries[address], live[address] = Entry(address, "applied", stored, stored), Live(stored)
+    found.state, found.live = State(entries), live
+    for address in stack.resources:
+        found.learn(address, live.get(address))
+    return found
+
+
+def test_aliases_that_change_places_between_indices_made_anew_come_after_both() -> None:
+    found = swapping({"x": "a", "y": "b"}, {"x": "b", "y": "a"}, "keyword")
+    assert [each for _, each in actions(planned(found))] == ["replace", "replace", "update", "update"]
+    assert found.waits_for(X) == found.waits_for(Y) == (A, B)
+    assert found.carried == {X, Y}
+
+
+def test_an_index_that_waits_for_an_alias_comes_after_it_also_where_the_alias_leaves_it() -> None:
+    found = swapping({"x": "a"}, {"x": "b"}, "keyword")
+    found.needs = {**found.needs, A: (X,)}
+    assert [str(each.address) for each in planned(found).changes] == ["index/b", "alias/x", "index/a"]
+
+
+def test_an_alias_that_is_gone_from_the_files_is_looked_up_again_once_its_index_is_made_anew() -> None:
+    found = swapping({"x": "a"}, {}, "keyword")
+    assert actions(planned(found)) == [("index/a", "replace"), ("index/b", "replace"), ("alias/x", "delete")]
+    assert found.carried == {X}
+
+
 def test_without_documents_nothing_is_copied() -> None:
     found = survey("m2", applied("m1"), documents=0)
     planned(found)

@@ -67,6 +67,28 @@ def test_an_alias_stays_on_an_index_that_is_made_anew(files: Files) -> None:
     assert name == f"{files.name}-one-v1"
 
 
+@pytest.mark.parametrize("documents", [0, 1])
+def test_an_alias_that_leaves_an_index_or_goes_is_not_taken_along_to_the_new_one(files: Files, documents: int) -> None:
+    for name in ("one", "two"):
+        files.write(f"index/NAME-{name}", "mappings: {properties: {a: {type: keyword}}}\n")
+    for alias in ("leaves", "goes"):
+        files.write(f"alias/NAME-{alias}", "indices: ['${index/NAME-one.name}']\n")
+    files.apply()
+    for number in range(documents):
+        files.cluster.send(Request("PUT", f"/{files.name}-one/_doc/{number}", {"a": "7"}, {"refresh": "true"}))
+    for name in ("one", "two")[: 2 - documents]:
+        files.edit(f"index/NAME-{name}", "keyword", "long")
+    files.edit("alias/NAME-leaves", "NAME-one", "NAME-two")
+    files.path("alias/NAME-goes").unlink()
+    files.apply()
+    assert files.plan().empty
+    found = files.cluster.send(Request("GET", f"/{files.name}*/_alias"))
+    on = {
+        alias: index for index, each in found.items() for alias in each["aliases"] if alias[9:] in ("-leaves", "-goes")
+    }
+    assert on == {f"{files.name}-leaves": f"{files.name}-two-v1"}
+
+
 def test_an_index_is_made_after_the_templates_that_its_name_matches(files: Files) -> None:
     files.write("index_template/NAME-zz", "index_patterns: [NAME-*]\ntemplate: {settings: {refresh_interval: 7s}}\n")
     files.write("index/NAME-a", "mappings: {properties: {a: {type: keyword}}}\n")

@@ -102,6 +102,8 @@ class Hands:
         before = survey.live.get(address)
         old = survey.state.entries.get(address)
         wanted = survey.wanted(address)
+        if address in survey.carried:  # what was made anew by now took it along, or lost it
+            before = self.looking((address, wanted))
         back = None
         if address in survey.renewed:
             # What it was has an address of its own from now on; what it becomes may have been there before.
@@ -154,18 +156,16 @@ class Hands:
     ) -> Sequence[Step]:
         kind, name = KINDS[change.address.kind], change.address.name
         match change:
-            case Update():
-                assert before is not None, "an update is of what is live"
+            case Update() if before is not None:
                 if old is not None and old.status == "applied" and before.strays and not change.differences:
                     return ()  # the resource itself is well
                 return kind.update(name, body, before, Last(old.asked, old.recorded) if old else Last())
-            case Adopt():
-                assert before is not None, "what is taken over is live"
+            case Adopt() if before is not None:
                 other = change.differences or missing(body, before.whole)
                 return kind.update(name, body, before, Last()) if other else ()
             case Replace() if old is None and before is not None:
                 return kind.update(name, body, before, Last())  # a version that was there before
-            case _:
+            case _:  # an alias, too, that has gone with the index it was on
                 return kind.create(name, body, ids)
 
     def _refuse_losing(self, live: Live, address: Address) -> None:
@@ -175,6 +175,8 @@ class Hands:
 
     def _delete(self, change: Delete, survey: Survey) -> None:
         live, entry = survey.live.get(change.address), survey.state.entries.get(change.address)
+        if change.address in survey.carried:
+            live = self.looking((change.address, survey.wanted(change.address)))
         if live is not None:
             self._remove_strays(change.address, live)
             self._remove_all(change.address, live)
@@ -279,21 +281,13 @@ class Hands:
         return ids
 
     def _send(self, request: Request) -> None:
-        anew, attempt = self._patience(30), 0
-        while True:
-            try:
-                persist(self.cluster, request, self._patience(120))
-                return
-            except RequestFailed as error:
-                # Nothing was there when the plan was made: an answer was lost, and the second try met the first one's
-                # index. The read-back tells whether it is as it should be.
-                if error.type == "resource_already_exists_exception":
-                    return
-                # An alias leaves an index that this apply makes anew beside it: gone now, and there in a moment.
-                if (request.path, error.type) != ("/_aliases", "index_not_found_exception") or anew.over:
-                    raise
-            anew.pause(attempt)
-            attempt += 1
+        try:
+            persist(self.cluster, request, self._patience(120))
+        except RequestFailed as error:
+            # Nothing was there when the plan was made: an answer was lost, and the second try met the first one's
+            # index. The read-back tells whether it is as it should be.
+            if error.type != "resource_already_exists_exception":
+                raise
 
     def _patience(self, seconds: float) -> Patience:
         return Patience.of(seconds, self.clock, self.sleep)

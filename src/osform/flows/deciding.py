@@ -29,18 +29,19 @@ def decide(survey: Survey, compare: Compare) -> None:
         entry = survey.state.entries.get(address)
         if entry is not None and isinstance(compare(survey, address), Replace):
             _renew(survey, entry)
-    moving = [
+    anew = [
         address
         for address in survey.spec.resources
         if address.kind == "index" and address in survey.live and address in survey.state.entries
         if address in survey.rebuild or isinstance(compare(survey, address), Replace)
-        if not KINDS["index"].expendable(survey.live[address])
     ]
+    moving = [address for address in anew if not KINDS["index"].expendable(survey.live[address])]
     if moving:
         _number(survey, moving)
     survey.order = _order(survey)
     templates = [address for address in survey.spec.resources if address.kind == giving_way.KIND]
     giving_way.take_turns(survey, [each for each in templates if compare(survey, each)])
+    _let_aliases_follow(survey, anew)
 
 
 def _renew(survey: Survey, entry: Entry) -> None:
@@ -143,3 +144,28 @@ def _order(survey: Survey) -> Mapping[Address, tuple[Address, ...]]:
         for pipeline in used.get(address, ()):
             order[pipeline].add(address)
     return {address: tuple(sorted(needed)) for address, needed in order.items()}
+
+
+def _let_aliases_follow(survey: Survey, anew: list[Address]) -> None:
+    """What an alias is on changes with an index that is made anew, so it comes after it, also where it leaves it.
+
+    An index that waits for the alias itself, by way of something that names it, stays the later of the two.
+    """
+    order = {address: set(needed) for address, needed in survey.order.items()}
+    for alias in sorted(each for each in survey.live if each.kind == "alias"):
+        on = survey.live[alias].body.get("indices", {})
+        for index in [each for each in anew if survey.live[each].ids["index"] in on]:
+            survey.carried.add(alias)
+            if alias in order and not _waits(order, index, alias):
+                order[alias].add(index)
+    survey.order = {address: tuple(sorted(needed)) for address, needed in order.items()}
+
+
+def _waits(order: Mapping[Address, set[Address]], one: Address, other: Address) -> bool:
+    """Whether one change waits for another, or for something that does."""
+    ahead, seen = [one], {one}
+    while ahead:
+        new = order.get(ahead.pop(), set()) - seen
+        seen |= new
+        ahead += new
+    return other in seen

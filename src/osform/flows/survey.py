@@ -35,7 +35,8 @@ class Survey:
     ``moves`` are the indices that get a new physical index, ``renewed`` the models that are registered anew, each with
     the address that the old one has from then on. ``rebuild`` are indices that are to move although nothing in the
     files asks for it. ``order`` is what each change waits for, where that is not simply
-    what it needs. ``aside`` are the index templates that are put aside before another one, with their bodies meanwhile.
+    what it needs. ``aside`` are the index templates that are put aside before another one, with their bodies meanwhile,
+    and ``carried`` the aliases on indices that are made anew, which take them along or lose them.
     """
 
     spec: StackSpec
@@ -54,6 +55,7 @@ class Survey:
     others: Mapping[tuple[str, Address], Mapping[str, Any]] = field(default_factory=dict)
     order: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
     aside: dict[Address, tuple[tuple[Address, Body], ...]] = field(default_factory=dict)
+    carried: set[Address] = field(default_factory=set)
 
     @classmethod
     def take(
