@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from osform.export.server import ENGINE_FILE, ENGINE_OPTIONS
+
 DIMENSION = 32
 TEXTS = ("a cat on a sofa", "the old harbour", "", "coffee and bread in the morning")
 WORDS = sorted({word for text in TEXTS for word in text.split()} | {"dog", "snow", "street"})
@@ -49,7 +51,8 @@ def build(folder: Path, *, rows: int = 400, seed: int = 0) -> Tiny:
     graph, tokenizer = _graph(rows, seed), _tokenizer()
     bundle = folder / f"tiny-{rows}-{seed}.zip"
     with zipfile.ZipFile(bundle, "w") as file:
-        for name, content in (("model.onnx", graph), ("tokenizer.json", tokenizer.to_str().encode())):
+        parts = ("model.onnx", graph), ("tokenizer.json", tokenizer.to_str().encode()), (ENGINE_FILE, ENGINE_OPTIONS)
+        for name, content in parts:
             file.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
     return Tiny(bundle, tuple(zip(TEXTS, _run(graph, tokenizer, TEXTS), strict=True)))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,16 @@ def test_an_encoder_with_a_dense_layer_agrees_with_its_source(
     assert min(answer.cosines) > 0.999999
     assert answer.dimension == 16
     assert answer.model_config["model_type"] == architecture
+
+
+@pytest.mark.parametrize(("format", "said"), [("torch_script", False), ("onnx", True)])
+def test_an_onnx_bundle_tells_the_engine_to_use_one_thread_a_call(
+    tiny: Tiny, tmp_path: Path, format: Format, said: bool
+) -> None:
+    exported(tiny(), format, tmp_path)
+    with zipfile.ZipFile(tmp_path / f"{format}.zip") as archive:
+        lines = archive.read("serving.properties").split() if "serving.properties" in archive.namelist() else []
+    assert (b"option.intraOpNumThreads=1" in lines) == said
 
 
 def test_a_plain_transformer_needs_its_pooling_said(tiny: Tiny, tmp_path: Path) -> None:

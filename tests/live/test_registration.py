@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,16 @@ def upload(url: str, model: tiny.Tiny, group: str, script: Script | None = None,
             cluster.close()
 
 
+def bound(pid: int) -> set[str]:
+    """The threads of a process that may not run where its first one may."""
+    first = os.sched_getaffinity(pid)
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            found |= {thread.name} if os.sched_getaffinity(int(thread.name)) != first else set()
+    return found
+
+
 def chunks_sent(proxy: Proxy) -> list[int]:
     return [int(seen.path.rsplit("/", 1)[1]) for seen in proxy.seen("upload_chunk")]
 
@@ -93,6 +104,19 @@ def test_a_model_is_uploaded_deployed_and_answers_as_its_export_did(
     assert deploy(cluster, model_id) == ml_nodes(cluster)
     assert probe(cluster, model_id, model.probes, least_cosine=0.9999) > 0.9999
     assert serving(cluster, [model_id])[model_id] == {node.id for node in ml_nodes(cluster)}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux tells which processors a thread is bound to")
+def test_a_deployed_model_brings_no_threads_that_are_bound_to_processors(
+    cluster: Cluster, live_url: str, live_name: str, group: str, model: tiny.Tiny
+) -> None:
+    pid = next(each.pid for each in local_cluster.status(live_name).nodes if "ml" in each.node.roles)
+    assert pid is not None
+    before = bound(pid)
+    model_id, _ = upload(live_url, model, group)
+    deploy(cluster, model_id, task_id=None, remember=lambda _: None, report=silent)
+    predict(cluster, model_id, list(tiny.TEXTS) * 10)
+    assert bound(pid) <= before
 
 
 def test_the_last_chunk_is_sent_when_all_others_were_found(live_url: str, group: str, model: tiny.Tiny) -> None:

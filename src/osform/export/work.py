@@ -16,11 +16,12 @@ from osform.export import clip, encoder, onnx_graph, projections, sources, torch
 from osform.export.agreement import cosine, recall
 from osform.export.encoder import Encoder
 from osform.export.jobs import Answer, Job
-from osform.export.server import MODEL_FILES, serve
+from osform.export.server import ENGINE_FILE, ENGINE_OPTIONS, MODEL_FILES, serve
 from osform.export.smoothing import smooth
 from osform.export.zips import write_zip
 
-RECIPE = "1"  # goes up when osform changes what it does to a model, so that a lock can say why bytes differ
+# Goes up when osform changes what it does to a model, so that a lock can say why bytes differ.
+RECIPE = {"torch_script": "1", "onnx": "2"}
 PACKAGES = {
     "torch_script": ("sentence-transformers", "tokenizers", "torch", "transformers"),
     "onnx": ("onnx", "sentence-transformers", "tokenizers", "torch", "transformers"),
@@ -96,7 +97,10 @@ def _plain(job: Job, model: Encoder, vector: Any) -> tuple[float, ...] | Mapping
 
 def _write_bundle(job: Job, model: Encoder) -> None:
     content = torch_script.make(model) if job.format == "torch_script" else _onnx(job, model)
-    write_zip(job.bundle, [(MODEL_FILES[job.format], content), ("tokenizer.json", _tokenizer_json(model))])
+    entries = [(MODEL_FILES[job.format], content), ("tokenizer.json", _tokenizer_json(model))]
+    if job.format == "onnx":
+        entries.append((ENGINE_FILE, ENGINE_OPTIONS.encode()))
+    write_zip(job.bundle, entries)
 
 
 def _onnx(job: Job, model: Encoder) -> bytes:
@@ -150,7 +154,12 @@ def _model_config(job: Job, model: Encoder, dimension: int) -> Mapping[str, Any]
 def _recipe(job: Job) -> Mapping[str, str]:
     versions = {package: version(package) for package in PACKAGES[job.format]}
     opset = {"opset": str(onnx_graph.OPSET)} if job.format == "onnx" else {}
-    return {"osform-recipe": RECIPE, **versions, **opset, **(_in_8_bits(job.int8) if job.precision == "int8" else {})}
+    return {
+        "osform-recipe": RECIPE[job.format],
+        **versions,
+        **opset,
+        **(_in_8_bits(job.int8) if job.precision == "int8" else {}),
+    }
 
 
 def _in_8_bits(int8: Int8) -> Mapping[str, str]:
