@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -125,46 +126,6 @@ def test_a_password_is_in_no_message(tmp_path: Path) -> None:
     assert "s3cret" not in str(failed.value)
 
 
-@pytest.fixture
-def signers(origin: Origin, tmp_path: Path) -> Path:
-    """An SSH key that the origin signs with, and the file that says whose it is."""
-    if shutil.which("ssh-keygen") is None:
-        pytest.skip("there is no ssh-keygen")
-    key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    for name, value in (("gpg.format", "ssh"), ("user.signingKey", f"{key}.pub")):
-        origin.git("config", name, value)
-    file = tmp_path / "allowed_signers"
-    file.write_text(f"ada@example.com {(tmp_path / 'key.pub').read_text()}")
-    return file
-
-
-def test_only_a_commit_with_a_good_signature_is_good(origin: Origin, mirror: Repository, signers: Path) -> None:
-    unsigned = origin.head
-    origin.git("commit", "--allow-empty", "-S", "--message", "signed")
-    origin.push()
-    mirror.fetch()
-    mirror.verify(origin.head, str(signers))
-    with pytest.raises(CommitRefused, match="no good signature"):
-        mirror.verify(unsigned, str(signers))
-    signers.write_text("")
-    with pytest.raises(CommitRefused, match="no good signature"):
-        mirror.verify(origin.head, str(signers))
-
-
-def test_the_newest_approved_commit_is_found_by_a_signed_tag(origin: Origin, mirror: Repository, signers: Path) -> None:
-    approval = Approval(tags="approved/*")
-    origin.git("tag", "-s", "-m", "yes", "approved/1")
-    approved = origin.head
-    origin.commit("later")
-    origin.git("tag", "approved/2")  # not signed
-    origin.git("push", "--tags", "origin")
-    mirror.fetch()
-    assert mirror.approved(origin.head, approval, str(signers)) == approved
-    assert mirror.approved(origin.head, Approval(tags="approved/*", signed=False), "") == origin.head
-    assert mirror.approved(origin.head, Approval(tags="other/*"), str(signers)) is None
-
-
 def test_a_note_that_begins_with_approve_approves(origin: Origin, mirror: Repository) -> None:
     approval = Approval(notes="osform", signed=False)
     origin.git("notes", "--ref=osform", "add", "-m", "approve: looked at by Ada", "HEAD")
@@ -174,3 +135,96 @@ def test_a_note_that_begins_with_approve_approves(origin: Origin, mirror: Reposi
     origin.git("push", "origin", "refs/notes/*")
     mirror.fetch()
     assert mirror.approved(origin.head, approval, "") == approved
+
+
+@pytest.mark.parametrize("path", ["a/one.txt", "a", ""], ids=["a text", "a folder", "the commit"])
+def test_a_mirror_that_a_disk_has_spoiled_is_made_anew(origin: Origin, mirror: Repository, path: str) -> None:
+    name = mirror._git("rev-parse", f"main:{path}" if path else "main")
+    origin.git("gc", "--quiet", where=origin.bare)
+    for pack in (mirror.folder / "mirror.git" / "objects" / "pack").glob("*"):
+        pack.chmod(0o644)
+        pack.rename(mirror.folder / pack.name)
+        if pack.suffix == ".pack":
+            with (mirror.folder / pack.name).open() as taken:
+                subprocess.run(
+                    ["git", "--git-dir", str(mirror.folder / "mirror.git"), "unpack-objects", "-q"],
+                    stdin=taken,
+                    check=True,
+                )
+    broken = mirror.folder / "mirror.git" / "objects" / name[:2] / name[2:]
+    broken.chmod(0o644)
+    broken.write_bytes(b"")
+    with pytest.raises(RepositoryError):
+        mirror.files(mirror.resolve("main"))
+    mirror.fetch()
+    assert (mirror.files(mirror.resolve("main")) / "a" / "one.txt").read_text() == "one"
+
+
+def test_what_a_fetch_that_was_killed_left_is_cleared(mirror: Repository, tmp_path: Path) -> None:
+    left = mirror.folder / "mirror.git" / "objects" / "pack" / "tmp_pack_x1"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"PACK")
+    mirror.close()
+    mirror.folder = tmp_path / "mirror"
+    mirror.open()
+    assert not left.exists()
+
+
+def test_the_folder_stays_taken_while_a_git_command_of_a_killed_process_goes_on(
+    origin: Origin, mirror: Repository, tmp_path: Path
+) -> None:
+    child = mirror._git._start(("-c", "alias.long=!sleep 60", "long"), {}, bare=True, out=subprocess.DEVNULL)
+    mirror.close()
+    with closing(opened(origin, tmp_path)) as other:
+        assert other.folder != mirror.folder
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+    with closing(opened(origin, tmp_path)) as again:
+        assert again.folder == mirror.folder
+
+
+def test_a_link_to_itself_is_refused_and_ends_nothing_else(origin: Origin, mirror: Repository) -> None:
+    (origin.clone / "loop").symlink_to("loop")
+    bad = origin.commit("a loop")
+    mirror.fetch()
+    with pytest.raises(CommitRefused, match="loop is a link out of the repository"):
+        mirror.files(bad)
+
+
+def test_a_release_is_newer_than_its_candidates(origin: Origin, mirror: Repository) -> None:
+    for version in ("v1.10-rc1", "v1.10", "v1.9"):
+        origin.commit(version)
+        origin.git("tag", version)
+    origin.git("push", "--tags", "origin")
+    mirror.fetch()
+    assert mirror.resolve("tags/v*") == origin.git("rev-parse", "v1.10")
+
+
+def test_a_branch_that_is_gone_and_comes_back_is_found_again(origin: Origin, mirror: Repository) -> None:
+    origin.git("branch", "--move", "other", where=origin.bare)
+    mirror.fetch()
+    with pytest.raises(RepositoryError, match="there is no refs/heads/main"):
+        mirror.resolve("main")
+    origin.git("branch", "--move", "main", where=origin.bare)
+    mirror.fetch()
+    assert mirror.resolve("main") == origin.head
+
+
+def test_submodules_are_empty_folders_and_git_lfs_files_stay_pointers(origin: Origin, mirror: Repository) -> None:
+    origin.git("update-index", "--add", "--cacheinfo", f"160000,{origin.head},module")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+    origin.write(".gitattributes", "*.zip filter=lfs\n")
+    origin.write("model.zip", pointer)
+    origin.git("add", ".gitattributes", "model.zip")
+    origin.git("commit", "--quiet", "-m", "more")
+    origin.push()
+    mirror.fetch()
+    folder = mirror.files(origin.head)
+    assert list((folder / "module").iterdir()) == []
+    assert (folder / "model.zip").read_text() == pointer
+
+
+def test_a_folder_that_can_not_be_written_is_an_error_with_a_way_on(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="Not a directory"):
+        Repository("x", tmp_path / "file", {}).open()

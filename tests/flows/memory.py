@@ -23,7 +23,7 @@ class MemoryCluster(Cluster):
 
     Settings come back as text beside volatile ones, mappings are merged, pipelines are kept verbatim. ``sent`` are the
     requests that changed something, ``drops`` names a key that is lost in every pipeline on its way in, and ``refuses``
-    a path at which everything is refused, with the body repeated in the reason.
+    a path at which everything is refused, with the body repeated in the reason. ``held`` says who holds which lock.
     """
 
     def __init__(self) -> None:
@@ -38,6 +38,7 @@ class MemoryCluster(Cluster):
         self.sent: list[str] = []
         self.drops = ""
         self.refuses = "nothing"
+        self.held: dict[str, Json] = {}
 
     def close(self) -> None:
         return
@@ -92,8 +93,10 @@ class MemoryCluster(Cluster):
                 self.documents[identifier] = body
             case "POST", ["_bulk"]:
                 return {"items": list(self.bulk([json.loads(line) for line in body.splitlines()]))}
-            case "POST", ["_update", "lock"]:
-                return self.lock(body["script"]["params"])
+            case "POST", ["_update", document]:
+                return self.lock(body["script"]["params"], self.held.get(document, {}))
+            case "HEAD", []:
+                return {}
             case "PUT", ["_mapping"]:
                 return {}
             case "GET", ["_doc", identifier] if identifier in self.documents:
@@ -118,9 +121,9 @@ class MemoryCluster(Cluster):
                 self.documents.pop(header["_id"])
             yield {verb: {"_id": header["_id"], "status": 200}}
 
-    def lock(self, params: Json) -> Any:
-        """The lock's scripts, where nobody else is there: taken, renewed, given back."""
-        taken = {**params.get("owner", {}), "since": 1, "until": 2, "fence": 1}
+    def lock(self, params: Json, held: Json) -> Any:
+        """The lock's scripts, where nobody else is there or ``held`` says who: taken, renewed, given back."""
+        taken = {**params.get("owner", {}), "since": 1, "until": 2, "fence": 1, **held}
         return {"result": "updated", "get": {"_source": {"lock": taken}}}
 
     def pipeline(self, request: Request, stored: dict[str, Json], names: list[str], body: Any) -> Any:

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from osform.cluster.client import Cluster
+from osform.core.request import Request
 from osform.core.watching import Approval, Happened, Standing, Target, WatchSpec
+from osform.errors import RequestFailed
 from osform.files.repository import Repository
 from osform.flows.following import Follower
 from tests.flows.memory import MemoryCluster
@@ -149,3 +152,60 @@ def test_a_good_commit_that_is_refused_by_now_says_so_once(at: Callable[..., Des
     desk.commit("second", {"provision/policies/no.yaml": "resources: ingest_pipeline/*\nrefuse: {actions: [update]}\n"})
     assert desk.look() == ("refused", "first")
     assert desk.follower.standing.message.count("policy no") == 1
+
+
+class Refusing(Cluster):
+    """A cluster that takes no pipeline with one word in it."""
+
+    def __init__(self, cluster: MemoryCluster, word: str) -> None:
+        self.url, self.timeout, self.cluster, self.word = cluster.url, cluster.timeout, cluster, word
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Any:
+        if request.method == "PUT" and "pipeline" in request.path and self.word in str(request.body):
+            raise RequestFailed(str(request), 400, "illegal_argument_exception", "no such processor")
+        return self.cluster.send(request, timeout=timeout)
+
+
+def test_what_the_server_refused_is_told_once_although_the_last_good_commit_is_gone(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.follower.cluster = Refusing(desk.cluster, "second")
+    desk.commit("second")
+    assert desk.look()[0] == "refused"
+    desk.follower.standing = replace(desk.follower.standing, good="0" * 40)
+    desk.look()
+    told, message = len(desk.events), desk.follower.standing.message
+    assert "is no longer in the repository" in message
+    desk.look()
+    assert (len(desk.events), desk.follower.standing.message) == (told, message)
+
+
+def test_a_failure_that_differs_in_figures_only_is_told_once(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    for seconds in (3, 14, 15):
+        desk.follower.stumbled(ValueError(f"no answer after {seconds} s"))
+    assert [event.what for event in desk.events].count("failing") == 1
+
+
+def test_the_files_of_an_approved_commit_that_is_refused_are_in_use(at: Callable[..., Desk]) -> None:
+    desk = at(mode="approve", approval=Approval(tags="go/*", signed=False))
+    policy: dict[str, str | None] = {
+        "provision/policies/no.yaml": "resources: ingest_pipeline/*\nrefuse: {actions: [create]}\n"
+    }
+    approved = desk.commit("second", policy)
+    desk.origin.git("tag", "go/1")
+    desk.origin.git("push", "--tags", "origin")
+    head = desk.commit("third")
+    assert desk.look() == ("refused", "None")
+    assert desk.follower.in_use() == {approved, head}
+
+
+def test_a_name_that_is_no_text_can_be_told_and_stored(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    (desk.origin.clone / "provision" / os.fsdecode(b"\xff.yaml")).write_text("a: [\n")
+    (desk.origin.clone / "provision" / "ingest_pipeline" / os.fsdecode(b"\xff.yaml")).write_text("a: [\n")
+    desk.origin.commit("no text")
+    assert desk.look() == ("refused", "first")
+    desk.follower.standing.message.encode()

@@ -28,7 +28,7 @@ class Desk:
     name: str
 
     def watcher(self, folder: str = "one", **more: str) -> Watcher:
-        lines = {"name": self.name, "repository": str(self.origin.bare), "every": "1s", "lease": "4s", **more}
+        lines = {"name": self.name, "repository": str(self.origin.bare), "every": "1s", "lease": "20s", **more}
         stacks = lines.pop("stacks", "[{provision: provision}]")
         file = self.root / f"{folder}.yaml"
         file.write_text("".join(f"{key}: {value}\n" for key, value in lines.items()) + f"stacks: {stacks}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ def watch(file: Path, cluster_url: str | None, listen: str, folder: Path | None,
     writing = threading.Lock()
 
     def write(event: Happened) -> None:
-        with writing:
+        # A log that is full, or that nobody reads any more, is no reason to leave the cluster alone.
+        with writing, suppress(OSError):
             click.echo(as_json(event, spec.name) if format == "json" else _line(event), err=True)
 
     def complain(text: str) -> None:
@@ -65,6 +67,7 @@ def watch(file: Path, cluster_url: str | None, listen: str, folder: Path | None,
     with connected(cluster_url) as cluster:
         counted = Counted(cluster)
         board = Board(spec, counted, repository)
+        repository.beat = board.beat
         with telling(spec.tellers, complain) as tell_others, serving(board, listen) as address:
 
             def tell(event: Happened) -> None:

@@ -40,6 +40,7 @@ class Board:
     standings: dict[str, Standing] = field(default_factory=dict)
     events: Counter[tuple[str, str]] = field(default_factory=Counter)
     last: list[tuple[str, Happened]] = field(default_factory=list)
+    failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,12 +69,14 @@ class Board:
                     self.source_up = event.what == "source back"
                 case "cluster away":
                     self.cluster_up = False
-                case "note" if event.standing is None:
+                case "note" if event.standing is None and not event.message:
                     self.cluster_up = True
                     self._looks.observe(event.seconds)
             if event.standing is not None:
                 self.standings[event.standing.target] = event.standing
             if event.what == "note":
+                if self.leading and event.standing and event.standing.state == "failing":
+                    self.failures[_labels(event.standing)] += 1
                 return
             self.events[(event.what, event.standing.target if event.standing else "")] += 1
             if event.what in ("applied", "repaired") and event.standing:
@@ -87,7 +90,8 @@ class Board:
     @property
     def alive(self) -> bool:
         """Whether anything has been heard of the watch lately."""
-        return bool(self.clock() - self.alive_at < max(600.0, 5 * self.spec.every))
+        # While the cluster is away, ten minutes may pass between two questions.
+        return bool(self.clock() - self.alive_at < max(1200.0, 5 * self.spec.every))
 
     @property
     def ready(self) -> bool:
@@ -167,7 +171,7 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         board = self.board
         with board._lock:
-            standings, events = list(board.standings.values()), dict(board.events)
+            standings, events, failures = list(board.standings.values()), dict(board.events), dict(board.failures)
         for name, said, value in (
             ("osform_watch_leader", "Whether this replica leads", board.leading),
             ("osform_watch_source_up", "Whether the Git server answered last time", board.source_up),
@@ -179,6 +183,10 @@ class _Collector:
         for (what, target), count in events.items():
             told.add_metric((what, target), count)
         yield told
+        failing = CounterMetricFamily("osform_watch_failures", "Looks that failed", labels=_LABELS)
+        for labels, count in failures.items():
+            failing.add_metric(labels, count)
+        yield failing
         requests = CounterMetricFamily("osform_requests", "Requests to the cluster", labels=("method",))
         for method, count in dict(board.cluster.sent).items():
             requests.add_metric((method,), count)

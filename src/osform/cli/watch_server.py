@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ _LONGEST = 10.0  # seconds that a client may take over one request
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     board: Board
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -68,7 +73,8 @@ def serving(board: Board, listen: str) -> Iterator[str]:
     if not (host and colon and port.isdigit() and int(port) < 65536):
         raise InputError(f"--listen {listen}: expected HOST:PORT", hint="--listen 127.0.0.1:9380")
     try:
-        server = _Server((host, int(port)), _Handler)
+        kind = _Server6 if ":" in host else _Server
+        server = kind((host.strip("[]"), int(port)), _Handler)
     except OSError as error:
         raise InputError(f"--listen {listen}: {error.strerror or error}", hint="another port: --listen") from error
     server.board = board

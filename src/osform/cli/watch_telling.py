@@ -14,13 +14,15 @@ from osform.core.watching import Teller
 
 _MOST_WAITING = 200
 _SECONDS = 10.0
-_TRIES = 3
+_PAUSES = (1.0, 5.0, 0.0)  # seconds after each try
 
 
 @contextmanager
 def telling(tellers: tuple[Teller, ...], complain: Callable[[str], None]) -> Iterator[Callable[[str, str], None]]:
     """Yields what takes an event's name and its JSON; it is sent from a thread. What can't be sent is complained of."""
     waiting: queue.Queue[tuple[Teller, str] | None] = queue.Queue(_MOST_WAITING)
+
+    ending = threading.Event()
 
     def take(what: str, line: str) -> None:
         for teller in tellers:
@@ -33,10 +35,11 @@ def telling(tellers: tuple[Teller, ...], complain: Callable[[str], None]) -> Ite
     def work() -> None:
         while (item := waiting.get()) is not None:
             teller, line = item
-            for _ in range(_TRIES):
+            for pause in _PAUSES:
                 said = _tell(teller, line)
                 if said is None:
                     break
+                ending.wait(pause)
             else:
                 complain(f"{_name(teller)}: {said}")
 
@@ -45,6 +48,7 @@ def telling(tellers: tuple[Teller, ...], complain: Callable[[str], None]) -> Ite
     try:
         yield take
     finally:
+        ending.set()
         try:
             waiting.put_nowait(None)
             thread.join(2 * _SECONDS)

@@ -72,8 +72,9 @@ class WatchSpec:
 class Standing:
     """How a target stands: which commit was looked at, which one the cluster is kept to, and what is wrong.
 
-    ``good`` is the last commit that the cluster was brought to. ``rejected`` is one that the server refused midway:
-    it is not tried again. ``since`` is when ``state`` became what it is; times are ISO 8601 in UTC.
+    ``good`` is the last commit that the cluster was brought to. ``rejected`` is one that the server refused midway, for
+    ``reason``: it is not tried again. ``source`` is the repository that is followed. ``since`` is when ``state`` became
+    what it is; times are ISO 8601 in UTC.
     """
 
     target: str
@@ -84,11 +85,13 @@ class Standing:
     head: str = ""
     good: str = ""
     rejected: str = ""
+    reason: str = ""
     message: str = ""
     pending: str = ""
     drift: tuple[str, ...] = ()
     applied_at: str = ""
     applied_seconds: float = 0.0
+    source: str = ""
 
     def now(self, state: State, moment: str, **more: Any) -> Standing:
         """The standing with another state; ``since`` stays where the state does."""

@@ -8,47 +8,59 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import re
 import secrets
 import shutil
-import signal
-import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from osform.core.watching import Approval
 from osform.errors import CommitRefused, InputError, RepositoryError
+from osform.files.running_git import Git
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_QUIET = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "LC_ALL": "C",
-}
-# Nothing of a repository is ever run: no hooks, no file system monitor.
-_SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.autoDetach=false")
-_SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20"
+_CLEANING = 600.0  # seconds that a look through all of the mirror may take
+# What is wrong with the way there, and says nothing of the mirror.
+_OUTSIDE = re.compile(
+    "No space left|unable to access|Could not read from remote|hung up|early EOF|took longer|said nothing|did not end|"
+    "RPC failed|Could not resolve|can't be run|index-pack failed"
+)
 
 
 @dataclass
 class Repository:
-    """One remote repository; ``seconds`` is how long one Git command may take. ``commands`` counts them."""
+    """One remote repository; ``seconds`` is how long one Git command may take, and a fetch may say nothing.
+
+    ``beat`` is called every few seconds while one runs.
+    """
 
     url: str
     folder: Path
     environ: Mapping[str, str]
     seconds: float = 120.0
-    commands: int = 0
+    beat: Callable[[], None] = lambda: None
     _seen: str = ""
     _lock: IO[str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._git = Git(self.url, self._mirror, self.environ, self.seconds, lambda: self.beat())
 
     def open(self) -> None:
         """Take the folder for this process, or one beside it where another process has it; clear what a kill left."""
         if self.url.startswith("-"):
-            raise InputError(f"repository {self.url}: no URL and no path of a repository")
+            raise InputError(f"repository {self.shown}: no URL and no path of a repository")
+        try:
+            self._take()
+            self._sweep()
+            if not (self._mirror / "HEAD").is_file():
+                self._begin()
+        except OSError as error:
+            message = f"{self.folder}: {error.strerror or error}"
+            raise InputError(message, hint="another folder for the mirror: --folder") from error
+
+    def _take(self) -> None:
         base = self.folder / hashlib.sha256(self.url.encode()).hexdigest()[:16]
         for number in range(10):
             folder = base.with_name(f"{base.name}-{number}")
@@ -63,12 +75,17 @@ class Repository:
             break
         else:
             raise InputError(f"{base}: ten processes follow this repository from here already")
+        # A Git command that outlives a kill of this process keeps the folder until it ends: nobody else meets it there.
+        self._git = Git(self.url, self._mirror, self.environ, self.seconds, lambda: self.beat(), (lock.fileno(),))
+
+    def _sweep(self) -> None:
+        """Clear what commands that were killed left: half trees, locks, and packs, which may be large."""
         for left in self.folder.glob("trees/*.part"):
             shutil.rmtree(left, ignore_errors=True)
-        for left in self._mirror.rglob("*.lock"):
-            left.unlink(missing_ok=True)
-        if not (self._mirror / "HEAD").is_file():
-            self._begin()
+        for pattern in ("*.lock", "tmp_*", "gc.pid"):
+            for left in self._mirror.rglob(pattern):
+                if left.is_file():
+                    left.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let another process have the folder."""
@@ -93,12 +110,30 @@ class Repository:
         if there and there == self._seen:
             return
         try:
-            self._git("fetch", "--quiet", "--prune", "--force", "--no-tags", "--", self.url, *words)
+            self._git.steadily("fetch", "--progress", "--prune", "--force", "--no-tags", "--", self.url, *words)
         except RepositoryError as error:
-            if ".lock" in error.message or "corrupt" in error.message or "not a git repository" in error.message:
-                self._begin()  # a cache that a kill has spoiled; what is asked next comes whole
+            self._sweep()
+            self._mend(error)
             raise
         self._seen = there
+        self._clean()
+
+    def _clean(self) -> None:
+        try:
+            self._git("gc", "--auto", "--quiet", longest=_CLEANING)
+        except RepositoryError:
+            self._sweep()  # it saves room, and nothing else depends on it
+
+    def _mend(self, error: RepositoryError) -> None:
+        """Begin the mirror anew where it is the one at fault: a disk or a kill has spoiled it, and it is a cache."""
+        self._seen = ""
+        if _OUTSIDE.search(error.message):
+            return
+        try:
+            self._git("fsck", "--no-dangling", "--no-progress", longest=_CLEANING)
+        except RepositoryError as spoiled:
+            if not _OUTSIDE.search(spoiled.message):
+                self._begin()
 
     def resolve(self, ref: str) -> str:
         """The commit of a branch, or the newest of the tags that a pattern ``tags/v*`` names."""
@@ -115,6 +150,9 @@ class Repository:
         try:
             commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
         except RepositoryError as error:
+            self._seen = ""
+            if self._is_there(ref):
+                self._mend(error)
             hint = "ref: names a branch, or tags by tags/v*"
             raise RepositoryError(f"{self.shown}: there is no {ref}", hint=hint) from error
         return commit
@@ -125,22 +163,28 @@ class Repository:
         if folder.is_dir():
             return folder
         part = folder.with_name(f"{commit}.{secrets.token_hex(4)}.part")
-        part.mkdir(parents=True)
-        index = {"GIT_INDEX_FILE": str(part.with_suffix(".index")), "GIT_WORK_TREE": str(part)}
         try:
-            self._git("read-tree", commit, more=index)
-            self._git("checkout-index", "--all", "--quiet", f"--prefix={part}/", more=index)
-            self._refuse_links(part, commit)
+            part.mkdir(parents=True)
+            self._write(commit, part)
             part.rename(folder)
+        except OSError as error:
+            raise RepositoryError(f"{folder}: {error.strerror or error}") from error
         finally:
             part.with_suffix(".index").unlink(missing_ok=True)
             shutil.rmtree(part, ignore_errors=True)
         return folder
 
-    def _refuse_links(self, part: Path, commit: str) -> None:
+    def _write(self, commit: str, part: Path) -> None:
+        index = {"GIT_INDEX_FILE": str(part.with_suffix(".index")), "GIT_WORK_TREE": str(part)}
+        try:
+            self._git("read-tree", commit, more=index)
+            self._git("checkout-index", "--all", "--quiet", f"--prefix={part}/", more=index)
+        except RepositoryError as error:
+            self._mend(error)
+            raise
         inside = part.resolve()
         for path in part.rglob("*"):
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            if path.is_symlink() and not _is_inside(path, inside):
                 name = path.relative_to(part)
                 raise CommitRefused(f"{commit[:10]}: {name} is a link out of the repository", hint="take it out")
 
@@ -151,6 +195,13 @@ class Repository:
         except RepositoryError:
             return False
         return bool(_COMMIT.fullmatch(commit))
+
+    def _is_there(self, ref: str) -> bool:
+        try:
+            self._git("show-ref", "--verify", "--quiet", ref)
+        except RepositoryError:
+            return False
+        return True
 
     def keep(self, name: str, commit: str) -> None:
         """Let no clean-up of the mirror take a commit away, although no branch has it any more."""
@@ -172,38 +223,50 @@ class Repository:
 
     def approved(self, head: str, approval: Approval, signers: str) -> str | None:
         """The newest commit of the history of ``head`` that is approved, or None."""
-        marked = {**self._tagged(approval, signers), **self._noted(approval, signers)}
-        if not marked:
+        tags, notes = self._tagged(approval), self._noted(approval)
+        if not tags and not notes:
             return None
-        history = self._git("rev-list", "--max-count=1000", head).split()
-        return next((commit for commit in history if commit in marked), None)
+        for commit in self._git("rev-list", "--max-count=1000", head).split():
+            if any(self._is_good(approval, "verify-tag", tag, signers) for tag in tags.get(commit, ())):
+                return commit
+            if commit in notes and self._says_so(approval, commit, notes[commit], signers):
+                return commit
+        return None
 
-    def _tagged(self, approval: Approval, signers: str) -> dict[str, str]:
+    def _tagged(self, approval: Approval) -> dict[str, list[str]]:
+        """Tags of the pattern, by commit."""
         if not approval.tags:
             return {}
         form = "--format=%(refname) %(objectname) %(*objectname)"
         listed = self._git("for-each-ref", form, "--", f"refs/tags/{approval.tags}")
-        found: dict[str, str] = {}
+        found: dict[str, list[str]] = {}
         for line in filter(None, listed.split("\n")):
             name, named, *peeled = line.split()
-            if approval.signed and not self._is_good("verify-tag", name, signers):
-                continue
-            found[peeled[0] if peeled else named] = name
+            found.setdefault(peeled[0] if peeled else named, []).append(name)
         return found
 
-    def _noted(self, approval: Approval, signers: str) -> dict[str, str]:
-        ref = f"refs/notes/{approval.notes}"
-        if not approval.notes or (approval.signed and not self._is_good("verify-commit", ref, signers)):
+    def _noted(self, approval: Approval) -> dict[str, str]:
+        """Paths of the notes, by the commit that they are on."""
+        if not approval.notes:
             return {}
         try:
-            listed = self._git("notes", f"--ref={approval.notes}", "list")
+            listed = self._git("ls-tree", "-r", "--name-only", f"refs/notes/{approval.notes}")
         except RepositoryError:
             return {}
-        marked = [line.split()[1] for line in listed.split("\n") if len(line.split()) == 2]
-        words = {each: self._git("notes", f"--ref={approval.notes}", "show", each) for each in marked}
-        return {each: text for each, text in words.items() if text.split() and text.split()[0].rstrip(":") == "approve"}
+        return {path.replace("/", ""): path for path in listed.split("\n") if path}
 
-    def _is_good(self, verb: str, name: str, signers: str) -> bool:
+    def _says_so(self, approval: Approval, commit: str, path: str, signers: str) -> bool:
+        """Whether a note approves, and whoever wrote it last has signed that."""
+        ref = f"refs/notes/{approval.notes}"
+        words = self._git("cat-file", "blob", f"{ref}:{path}").split()
+        if not words or words[0].rstrip(":") != "approve":
+            return False
+        written = self._git("log", "-1", "--format=%H", ref, "--", path)
+        return self._is_good(approval, "verify-commit", written, signers)
+
+    def _is_good(self, approval: Approval, verb: str, name: str, signers: str) -> bool:
+        if not approval.signed:
+            return True
         try:
             self._git(*_trusting(signers), verb, name)
         except RepositoryError:
@@ -211,45 +274,29 @@ class Repository:
         return True
 
     @property
+    def commands(self) -> int:
+        """How many Git commands were run."""
+        return self._git.commands
+
+    @property
     def shown(self) -> str:
         """The URL without a password in it."""
-        return re.sub(r"//[^/@]*@", "//", self.url)
-
-    def _git(self, *words: str, more: Mapping[str, str] | None = None, bare: bool = True) -> str:
-        self.commands += 1
-        where = ("--git-dir", str(self._mirror)) if bare else ()
-        environ = {"GIT_SSH_COMMAND": _SSH, **self.environ, **_QUIET, **(more or {})}
-        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-            if name not in (more or {}):
-                environ.pop(name, None)
-        try:
-            process = subprocess.Popen(
-                ["git", *_SAFE, *where, *words], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            message = f"git can't be run: {error.strerror or error}"
-            raise RepositoryError(message, hint="osform watch needs the command git") from error
-        try:
-            out, err = process.communicate(timeout=self.seconds)
-        except subprocess.TimeoutExpired as error:
-            raise RepositoryError(f"{self.shown}: git {_verb(words)} took longer than {self.seconds:.0f} s") from error
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # what it started, ssh for one, goes with it
-                process.communicate()
-        if process.returncode != 0:
-            said = re.sub(r"//[^/@\s]*@", "//", err.strip()) or f"exit status {process.returncode}"
-            raise RepositoryError(f"{self.shown}: git {_verb(words)}: {said}")
-        return out.strip()
+        return self._git.shown
 
 
-def _verb(words: tuple[str, ...]) -> str:
-    return next((word for word in words if word[0] != "-" and "=" not in word), "")
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a link ends inside of a folder; one that leads to itself does not."""
+    try:
+        return path.resolve().is_relative_to(folder)
+    except (OSError, RuntimeError):
+        return False
 
 
 def _trusting(signers: str) -> tuple[str, ...]:
-    return ("-c", f"gpg.ssh.allowedSignersFile={signers}") if signers else ()
+    """Whose signatures are good: of the file's SSH keys and nobody else, or without it of GnuPG's keyring."""
+    if not signers:
+        return ()
+    return "-c", f"gpg.ssh.allowedSignersFile={signers}", "-c", "gpg.program=false", "-c", "gpg.x509.program=false"
 
 
 def _last(text: str) -> str:

@@ -6,6 +6,7 @@ that the server refuses midway is taken back, and not tried again.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from osform.core.events import Report, silent
 from osform.core.plan import Plan
 from osform.core.watching import Happened, Standing, State, Target, Tell, WatchSpec
 from osform.errors import (
+    ApplyFailed,
     CommitRefused,
     DocumentsRefused,
     LockHeld,
@@ -72,13 +74,13 @@ class Follower:
             wanted = self._wanted(head)
             self.standing = replace(self.standing, head=head)
             if wanted == "" or wanted == self.standing.rejected:
-                self._stay(self.standing.message if wanted else "no commit is approved yet", refused=bool(wanted))
+                self._stay(self.standing.reason if wanted else "no commit is approved yet", refused=bool(wanted))
             else:
                 self._follow(wanted)
         except LockLost:
             raise
         except LockHeld as error:
-            self._stands("waiting", error.message)
+            self._stands("waiting", error.message.partition(", its lease ends ")[0])
         except OsformError as error:
             self.standing = replace(self.standing, head=head)
             self._stands("failing", self._shown(error))
@@ -86,9 +88,22 @@ class Follower:
             self.save(self.standing)
         for event in self.done:
             self.tell(replace(event, standing=self.standing))
-        if (self.standing.state, self.standing.message) != (before.state, before.message):
-            self._announce()
+        self._tell_if_new(before)
         return self.standing.state in ("in sync", "drifted", "waiting", "refused")
+
+    def in_use(self) -> set[str]:
+        """The commits whose files may still be read."""
+        return {*self.stacks, self.standing.good, self.standing.head} - {""}
+
+    def stumbled(self, error: Exception) -> None:
+        """Note a mistake that is osform's own: it is told, tried again later, and is no matter of the other stacks."""
+        before = self.standing
+        self._stands("failing", f"a fault of osform's own, {type(error).__name__}: {self._shown(error)}")
+        self._tell_if_new(before)
+
+    def _tell_if_new(self, before: Standing) -> None:
+        if (self.standing.state, _gist(self.standing.message)) != (before.state, _gist(before.message)):
+            self._announce()
 
     def _announce(self) -> None:
         state = self.standing.state
@@ -106,9 +121,9 @@ class Follower:
         try:
             self._stands(*self._hold(wanted))
         except Rejected as error:
-            self.standing = replace(self.standing, rejected=wanted)
+            self.standing = replace(self.standing, rejected=wanted, reason=self._shown(error))
             self.save(self.standing)
-            self._stay(str(error), refused=True)
+            self._stay(self.standing.reason, refused=True)
         except (SpecError, PlanRefused, CommitRefused) as error:
             self._stay(self._shown(error), refused=True, tried=wanted)
 
@@ -203,7 +218,8 @@ class Follower:
     def _shown(self, error: BaseException) -> str:
         """A message with the places in it as they are called in the repository."""
         text = error.message if isinstance(error, OsformError) else str(error)
-        return text.replace(f"{self.repository.folder / 'trees'}/", "")
+        text = text.replace(f"{self.repository.folder / 'trees'}/", "")
+        return text.encode(errors="backslashreplace").decode()  # names of files may be no text at all
 
     def _moment(self) -> str:
         return self.now().isoformat(timespec="seconds")
@@ -211,11 +227,18 @@ class Follower:
 
 def _raise(outcome: Outcome) -> None:
     """Raise Rejected where the server will not take it whatever one does, else what went wrong."""
+    if outcome.stopped:
+        raise ApplyFailed(outcome.stopped)
     for address, error in outcome.failed.items():
         lasting = isinstance(error, RequestFailed) and 400 <= error.status < 500 and not passes(error)
         if isinstance(error, _LASTING) or (lasting and isinstance(error, RequestFailed) and error.status != 409):
             raise Rejected(f"{address}: {error.message}")
     outcome.check()
+
+
+def _gist(message: str) -> str:
+    """A message without its figures: the same failure, told again and again, may differ in them."""
+    return re.sub(r"\d+", "#", message)
 
 
 def _summary(plan: Plan) -> str:

@@ -8,8 +8,9 @@ import secrets
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from osform.cluster import lock, standings
 from osform.cluster.client import Cluster
@@ -60,10 +61,10 @@ class Watch:
             except LockHeld as error:
                 if once:
                     raise
-                if told != error.message.partition(" since ")[0]:
-                    told = error.message.partition(" since ")[0]
-                    self.tell(Happened("standby", error.message))
-                self._show_standings()
+                words = error.message.partition(": ")[2].partition(", its lease ends ")[0] + self._show_standings()
+                if told != words:
+                    told = words
+                    self.tell(Happened("standby", words))
                 self.stop.wait(self.spec.lease / 4)
                 continue
             except ClusterError as error:
@@ -100,13 +101,26 @@ class Watch:
         owner = Owner(user(), socket.gethostname(), os.getpid(), secrets.token_hex(8))
         return lock.acquire(self.cluster, owner, seconds=self.spec.lease, document=f"watch-leader-{self.spec.name}")
 
-    def _show_standings(self) -> None:
-        """What the leader wrote down, so that the page of whoever stands by is not empty."""
+    def _show_standings(self) -> str:
+        """Tell what the leader wrote down, so that the page of whoever stands by is not empty.
+
+        Returns words on a leader that follows another repository: for that one nobody can stand by.
+        """
+        other = ""
         try:
-            for standing in standings.read(self.cluster, self.spec.name).values():
-                self.tell(Happened("note", standing=standing))
+            for key, standing in standings.read(self.cluster, self.spec.name).items():
+                if standing.source not in ("", self.source):
+                    other = f", and follows {standing.source}: one of the two needs another name"
+                elif key in {target.key for target in self.spec.targets}:
+                    self.tell(Happened("note", standing=standing))
         except ClusterError as error:
             self.tell(Happened("cluster away", error.message))
+        return other
+
+    @property
+    def source(self) -> str:
+        """What is followed, in words."""
+        return f"{self.repository.shown} at {self.spec.ref}"
 
     def _pause(self, failures: int) -> float:
         longest: float = min(_LONGEST_PAUSE, self.spec.every * 2.0 ** min(failures, 10))
@@ -134,7 +148,7 @@ class _Leader:
             watch.repository,
             watch.cluster,
             watch.environ,
-            stored.get(target.key) or Standing(target.key),
+            replace(stored.get(target.key) or Standing(target.key), source=self.watch.source),
             lambda standing: standings.write(self.guarded, self.spec.name, standing),
             watch.tell,
             watch.report,
@@ -147,8 +161,7 @@ class _Leader:
             began = self.watch.clock()
             self._fetch()
             well = [self._step(follower) for follower in self.followers if self.head]
-            kept = {each for f in self.followers for each in (f.standing.good, self.head)}
-            self.watch.repository.clear(kept)
+            self.watch.repository.clear({self.head}.union(*(each.in_use() for each in self.followers)))
             if once:
                 return bool(well) and all(f.standing.state == "in sync" for f in self.followers)
             self.watch.tell(Happened("note", seconds=self.watch.clock() - began))
@@ -182,6 +195,10 @@ class _Leader:
         except OsformError as error:
             # Its standing could not be stored: the next look does it again.
             self.watch.tell(Happened("cluster away", error.message))
+            well = False
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other stacks have nothing to do with it
+            self.watch.tell(Happened("note", f"a fault of osform's own: {traceback.format_exc()}"))
+            follower.stumbled(error)
             well = False
         self.heads[key] = self.head
         self.watch.tell(Happened("note", standing=follower.standing))
