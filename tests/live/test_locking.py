@@ -26,7 +26,6 @@ from tests.live.disturbing import again, gone, hasty
 from tests.live.stacks import Project
 from tests.proxy import Call, PassOn, Proxy, Stall
 
-
 UNHURRIED = "6"
 """A lease that is not to be lost: a busy machine may keep a process waiting for most of a shorter one."""
 
