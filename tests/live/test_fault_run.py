@@ -104,6 +104,14 @@ def command(stack: Project, tmp_path: Path, *words: str) -> subprocess.Popen[str
     )  # fmt: skip
 
 
+def empty(stack: Project) -> None:
+    """Take away what the test before has left."""
+    cluster = Cluster(stack.url)
+    everything = {"query": {"match_all": {}}}
+    cluster.send(Request("POST", f"/{stack.name}/_delete_by_query", everything, {"refresh": "true"}))
+    cluster.close()
+
+
 def undeploy(stack: Project) -> None:
     """Take the model away behind everybody's back."""
     cluster = Cluster(stack.url)
@@ -135,6 +143,7 @@ def wrong(stack: Project, good: list[dict[str, Any]]) -> list[str]:
 def test_every_row_is_there_once_whatever_happens_on_the_way(
     stack: Project, tmp_path: Path, count: int, batch: int, stall: float
 ) -> None:
+    empty(stack)
     good = rows(count)
     file = poisoned(tmp_path / "rows.jsonl", good)
     running: list[subprocess.Popen[str]] = []
