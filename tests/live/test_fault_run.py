@@ -107,8 +107,8 @@ def command(stack: Project, tmp_path: Path, *words: str) -> subprocess.Popen[str
 def empty(stack: Project) -> None:
     """Take away what the test before has left."""
     cluster = Cluster(stack.url)
-    everything = {"query": {"match_all": {}}}
-    cluster.send(Request("POST", f"/{stack.name}/_delete_by_query", everything, {"refresh": "true"}))
+    every_one: dict[str, Any] = {"query": {"match_all": {}}}
+    cluster.send(Request("POST", f"/{stack.name}/_delete_by_query", every_one, {"refresh": "true"}))
     cluster.close()
 
 
