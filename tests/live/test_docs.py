@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ import pytest
 
 from tests.docs.markdown import ROOT, blocks, sections, text, typed
 
+LOG = logging.getLogger(__name__)
 FOLDERS = ("provision", "templates", "models", "examples")
 
 
@@ -112,20 +114,34 @@ def test_a_plan_that_is_no_longer_that_of_the_review_is_refused(reader: Reader) 
     assert "the files or the cluster have changed" in refused.stdout
 
 
-@pytest.mark.soak  # a minute and a half
-def test_somebody_new_gets_from_nothing_to_a_watched_stack_as_gitops_says(reader: Reader, tmp_path: Path) -> None:
-    script = "set -e\ntrap 'kill %1 2> /dev/null || true' EXIT\n" + "\n".join(blocks(text("docs/gitops.md"), "bash"))
+def walk(reader: Reader, folder: Path, lines: list[str]) -> str:
+    """The commands of a new user, in one shell; what they wrote."""
+    script = "set -e\ntrap 'kill %1 2> /dev/null || true' EXIT\n" + "\n".join(lines)
     identity = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "a@example.com", "OSFORM_LISTEN": "127.0.0.1:0"}
     identity |= {"GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "a@example.com"}
-    began = time.monotonic()
     done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=reader.environ | identity, check=False, stdout=subprocess.PIPE,
+        ["bash", "-c", script], cwd=folder, env=reader.environ | identity, check=False, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=500,
     )  # fmt: skip
-    log = tmp_path / "watch.log"
+    log = folder / "watch.log"
     assert done.returncode == 0, done.stdout + (log.read_text() if log.exists() else "")
-    assert "batch_size" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.soak  # a minute and a half
+def test_somebody_new_gets_from_nothing_to_a_watched_stack_as_gitops_says(reader: Reader, tmp_path: Path) -> None:
+    began = time.monotonic()
+    written = walk(reader, tmp_path, blocks(text("docs/gitops.md"), "bash"))
+    assert "batch_size" in written
     assert time.monotonic() - began < 15 * 60
+    LOG.info("from nothing to a watched stack in %.0f s", time.monotonic() - began)
+
+
+def test_somebody_new_gets_to_the_first_look_as_gitops_says(reader: Reader, tmp_path: Path) -> None:
+    begin = blocks(text("docs/gitops.md"), "bash")[:3]
+    assert "--once" in begin[-1]
+    written = walk(reader, tmp_path, [*begin, "osform plan --detailed-exitcode", "osform destroy --yes --force"])
+    assert " applied" in written
 
 
 def test_the_python_of_the_docs_runs(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from osform.flows.stack import Stack
-from tests.watched import Origin, Watcher, watching
+from tests.watched import Origin, Watcher, until, watching
 
 PIPELINE = "description: {words}\nprocessors: [{{set: {{field: a, value: b}}}}]\n"
 
@@ -97,3 +97,17 @@ def test_commits_drift_and_reverts_from_the_first_to_the_last(desk: Desk) -> Non
         watcher.waits_for("in sync", desk.origin.head)
         assert watcher.metric("osform_watch_in_sync") == 1
         assert watcher.end() == 0
+
+
+def test_a_watch_with_nothing_to_do_writes_nothing_and_asks_little(desk: Desk) -> None:
+    watcher = desk.watcher()
+    counters = ("osform_watch_look_seconds_count", "osform_requests_total", "osform_git_commands_total")
+    writes = 'osform_requests_total{method="PUT"}'
+    with watching(watcher):
+        watcher.waits_for("in sync", desk.origin.head)
+        before, wrote = [watcher.metric(each) for each in counters], watcher.metric(writes)
+        until(watcher.standing, lambda _: watcher.metric(counters[0]) >= before[0] + 4, 60, watcher)
+        looks, requests, commands = (watcher.metric(each) - b for each, b in zip(counters, before, strict=True))
+        assert watcher.metric(writes) == wrote
+        assert requests <= 20 * (looks + 1)
+        assert commands <= 2 * (looks + 1)
