@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from osform.flows.stack import Stack
+from tests.proxy import Cut, Proxy
 from tests.watched import Origin, Watcher, until, watching
 
 PIPELINE = "description: {words}\nprocessors: [{{set: {{field: a, value: b}}}}]\n"
@@ -111,3 +114,25 @@ def test_a_watch_with_nothing_to_do_writes_nothing_and_asks_little(desk: Desk) -
         assert watcher.metric(writes) == wrote
         assert requests <= 20 * (looks + 1)
         assert commands <= 2 * (looks + 1)
+
+
+@pytest.mark.soak  # a lease and a pause have to go by
+def test_a_cluster_that_is_away_is_told_once_and_what_was_missed_comes_after(desk: Desk) -> None:
+    away = threading.Event()
+    with Proxy(desk.cluster.url, lambda _: Cut() if away.is_set() else None) as proxy:
+        watcher = replace(desk.watcher(lease="5s"), url=proxy.url)
+        with watching(watcher):
+            watcher.waits_for("in sync", desk.origin.head)
+            away.set()
+            watcher.start_of("cluster away", 120)
+            assert watcher.get("/readyz") == ""
+            assert watcher.metric("osform_watch_cluster_up") == 0
+            assert watcher.get("/healthz") == "alive\n"
+            missed = desk.origin.commit("missed", desk.pipeline("two"))
+            time.sleep(30)
+            assert watcher.metric("osform_watch_cluster_up") == 0
+            away.clear()
+            watcher.waits_for("in sync", missed, 120)
+            assert [event["event"] for event in watcher.events].count("cluster away") <= 2
+            assert watcher.get("/readyz") == "ready\n"
+    assert desk.live() == "two"

@@ -17,8 +17,13 @@ from osform.files import yaml
 from osform.files.schema import problems_of
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-Event = Literal["applied", "repaired", "refused", "waiting", "failing", "drifted", "in sync", "leading", "source away"]
-_DEFAULT_EVENTS: list[Event] = ["applied", "repaired", "refused", "waiting", "failing", "drifted", "source away"]
+Event = Literal[
+    "applied", "repaired", "refused", "waiting", "failing", "drifted", "in sync", "leading", "source away",
+    "cluster away",
+]  # fmt: skip
+_DEFAULT_EVENTS: list[Event] = [
+    "applied", "repaired", "refused", "waiting", "failing", "drifted", "source away", "cluster away"
+]  # fmt: skip
 
 
 def _matching(pattern: str, words: str) -> Any:

@@ -82,7 +82,8 @@ class Watch:
             except LockLost as error:
                 if once:
                     raise
-                self.tell(Happened("standby", error.message))
+                self.tell(Happened("note", error.message))
+                self.tell(Happened("standby"))  # for nobody yet
             except ClusterError as error:
                 if once:
                     raise
@@ -91,7 +92,7 @@ class Watch:
 
     def _away(self, error: ClusterError, failures: int) -> int:
         """Say that the cluster is away, wait, and count."""
-        self.tell(Happened("cluster away", error.message))
+        self.tell(Happened("note" if failures else "cluster away", error.message))
         self.stop.wait(self._pause(failures + 1))
         return failures + 1
 
@@ -114,7 +115,7 @@ class Watch:
                 elif key in {target.key for target in self.spec.targets}:
                     self.tell(Happened("note", standing=standing))
         except ClusterError as error:
-            self.tell(Happened("cluster away", error.message))
+            self.tell(Happened("note", error.message))  # asking for the lease says whether the cluster is away
         return other
 
     @property
@@ -139,6 +140,7 @@ class _Leader:
         self.failures = dict.fromkeys(self.due, 0)
         self.heads: dict[str, str] = {}
         self.head, self.away = "", False
+        self.lost = 0  # looks at a stack, one after the other, of which the cluster did not hear
 
     def _follower(self, target: Target, stored: Mapping[str, Standing]) -> Follower:
         watch = self.watch
@@ -164,7 +166,8 @@ class _Leader:
             self.watch.repository.clear({self.head}.union(*(each.in_use() for each in self.followers)))
             if once:
                 return bool(well) and all(f.standing.state == "in sync" for f in self.followers)
-            self.watch.tell(Happened("note", seconds=self.watch.clock() - began))
+            if not self.lost:
+                self.watch.tell(Happened("note", seconds=self.watch.clock() - began))
             wait = self.spec.every * (0.95 + 0.1 * self.watch.jitter()) - (self.watch.clock() - began)
             self.watch.stop.wait(max(0.05, wait))
         return True
@@ -190,12 +193,13 @@ class _Leader:
         self.lease.left()
         try:
             well = follower.step(self.head)
+            self.lost = 0
         except LockLost:
             raise
         except OsformError as error:
             # Its standing could not be stored: the next look does it again.
-            self.watch.tell(Happened("cluster away", error.message))
-            well = False
+            self.watch.tell(Happened("note" if self.lost else "cluster away", error.message))
+            self.lost, well = self.lost + 1, False
         except Exception as error:  # noqa: BLE001 - whatever it is, the other stacks have nothing to do with it
             self.watch.tell(Happened("note", f"a fault of osform's own: {traceback.format_exc()}"))
             follower.stumbled(error)
