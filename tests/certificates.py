@@ -124,7 +124,7 @@ def serving(
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve  # noqa: N815 - the names that http.server calls
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve
 
         def log_message(self, format: str, *args: Any) -> None:
             return

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
+
+from tests.serving import Quiet, listening
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Forge:
     def __enter__(self) -> Forge:
         forge = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def answer(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else {}
@@ -32,19 +33,14 @@ class Forge:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815 - http.server's own names
+            do_GET = do_POST = do_PUT = do_PATCH = answer
 
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self._until = ExitStack()
+        self.url = self._until.enter_context(listening(Handler))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self._until.close()
 
     def answer(self, method: str, path: str, body: Any) -> Any:
         if method != "GET":

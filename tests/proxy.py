@@ -257,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 self.reply(seen, status, headers, change(content) if change else content)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve  # noqa: N815 - the names that http.server calls
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve
 
     def reply(self, seen: Seen, status: int, headers: Mapping[str, str], body: bytes) -> None:
         seen.status = status

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 
 from tests.proxy import Answer, Call, Cut, PassOn, Proxy, Stall, dropping, each, nth
+from tests.serving import Quiet, listening
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(Quiet):
     """Stands for a server that acts on what it is sent, and remembers it."""
 
     protocol_version = "HTTP/1.1"
@@ -33,17 +32,10 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadingHTTPServer]:
+def url() -> Iterator[str]:
     Echo.bodies = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as running:
-        threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield running
-        running.shutdown()
-
-
-@pytest.fixture
-def url(server: ThreadingHTTPServer) -> str:
-    return f"http://127.0.0.1:{server.server_port}"
+    with listening(Echo) as url:
+        yield url
 
 
 def put(url: str, body: bytes, timeout: float = 10) -> requests.Response:

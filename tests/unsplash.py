@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.caption.drawn import png
+from tests.serving import Quiet, listening
 
 COLUMNS = (
     "photo_id", "photo_url", "photo_image_url", "photo_submitted_at", "photo_featured", "photo_width", "photo_height",
@@ -67,7 +67,7 @@ def serving() -> Iterator[Site]:
     """Serve for as long as the block runs."""
     site = Site()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -107,17 +107,5 @@ def serving() -> Iterator[Site]:
             self.wfile.write(body)
             self.close_connection = length is not None
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    site.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as site.url:
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Literal
 
 from tests.caption.drawn import png
+from tests.serving import Quiet, listening
 
 Fate = Literal["fine", "missing", "slow", "cut", "cut once", "moved", "busy once", "page", "huge", "loop", "private"]
 
@@ -37,7 +38,7 @@ def serving(fates: dict[int, Fate]) -> Iterator[Site]:
     """Serve for as long as the block runs."""
     site = Site(fates=fates)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -54,20 +55,8 @@ def serving(fates: dict[int, Fate]) -> Iterator[Site]:
                 with site.lock:
                     site.open -= 1
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    site.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as site.url:
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _answer(to: BaseHTTPRequestHandler, site: Site, number: int, first: bool) -> None:

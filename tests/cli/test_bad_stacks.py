@@ -10,14 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from osform.cli.main import main
+from tests.serving import Quiet, listening
 
 SPECS = Path(__file__).parents[1] / "specs"
 CASES = sorted(each.name for each in SPECS.iterdir() if each.is_dir() and each.name != "base")
@@ -28,23 +27,19 @@ class Counter:
 
     def __init__(self) -> None:
         self.connections: list[object] = []
-        counter = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def handle(self) -> None:
-                counter.connections.append(self.client_address)
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.url = ""
 
 
 @pytest.fixture(scope="module")
 def counter() -> Iterator[Counter]:
     counter = Counter()
-    yield counter
-    counter.server.shutdown()
-    counter.server.server_close()
+
+    class Handler(Quiet):
+        def handle(self) -> None:
+            counter.connections.append(self.client_address)
+
+    with listening(Handler) as counter.url:
+        yield counter
 
 
 def laid_out(case: str, folder: Path) -> list[str]:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
+
+from tests.serving import Quiet, listening
 
 Json = dict[str, Any]
 KEPT = ("name", "algorithm", "model_version", "model_group_id", "model_format", "model_config", "total_chunks")
@@ -48,15 +51,12 @@ class MLCommons:
     _lock: threading.RLock = field(init=False, default_factory=threading.RLock)
 
     def __enter__(self) -> MLCommons:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._until = ExitStack()
+        self.url = self._until.enter_context(listening(_handler(self)))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._until.close()
 
     def answer(self, method: str, path: str, body: bytes) -> Json:
         with self._lock:
@@ -184,7 +184,7 @@ class MLCommons:
 
 
 def _handler(server: MLCommons) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def serve(self) -> None:
@@ -200,9 +200,6 @@ def _handler(server: MLCommons) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = serve  # noqa: N815 - the names that http.server calls
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
+        do_GET = do_PUT = do_POST = do_DELETE = serve
 
     return Handler

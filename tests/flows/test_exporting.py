@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,14 @@ from osform.core.models import Bundle, ModelLock, ModelSpec, PackagedModel, Path
 from osform.errors import ExportError, MissingExtra
 from osform.files import bundles
 from osform.flows.exporting import export_model, obtain_bundle, verify_model
+from tests.serving import Quiet, listening
 
 CONTENT = b"a bundle"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder, and keeps its log to itself."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+class Folder(Quiet, SimpleHTTPRequestHandler):
+    """Serves a folder."""
 
 
 @pytest.fixture
@@ -41,10 +38,8 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def url(place: Path) -> Iterator[str]:
     """The same folder behind HTTP."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(place))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with listening(partial(Folder, directory=str(place))) as url:
+        yield url
 
 
 def model(folder: Path) -> PackagedModel:

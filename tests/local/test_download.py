@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from osform.core.events import Advanced, Event, silent
 from osform.errors import LocalClusterError
 from osform.local.artifacts import Artifact
 from osform.local.download import PIECE, Maven, fetch, missing_bytes
+from tests.serving import Quiet, listening
 
 CONTENT = bytes(range(256)) * 20_000
 ARTIFACT = Artifact("org.example", "thing", "1.0", "zip", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -48,20 +48,12 @@ class Repository:
 def a_repository() -> Iterator[Repository]:
     repository = Repository()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             repository.answer(self)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        repository.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with listening(Handler) as repository.url:
         yield repository
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(name="maven")

@@ -6,12 +6,12 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.serving import Quiet, listening
 from tests.ui.browser import DROP, Windows, launched
 from tests.ui.conftest import Serve, Served, png
 from tests.ui.opensearch import EVIL, OpenSearch
@@ -219,20 +219,15 @@ def test_a_name_that_stands_for_this_machine_gets_no_page(serve: Serve, windows:
 def elsewhere() -> Iterator[str]:
     """Another page's server, on this machine too."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
             self.wfile.write(b"<!doctype html><title>elsewhere</title><body>")
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with listening(Handler) as url:
+        yield f"{url}/"
 
 
 def test_another_page_can_neither_post_nor_read_nor_frame(serve: Serve, browser: Browser, elsewhere: str) -> None:
