@@ -12,7 +12,8 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -27,8 +28,14 @@ PEAKS = {"H200": (990e12, 4.8e12), "H100": (990e12, 3.35e12), "A100": (312e12, 2
 """FLOP and bytes a second of GPUs, dense bf16, by their data sheets."""
 
 
-Timed = tuple[list[str], float, float]
-"""Texts, the seconds that they took, and those of them in which nothing was decoded yet."""
+@dataclass(frozen=True)
+class Timed:
+    """Texts, and the seconds that they took: ``starting`` until the first picture was there, ``waiting`` for others."""
+
+    texts: list[str]
+    seconds: float
+    starting: float = 0.0
+    waiting: float = 0.0
 
 
 @click.command()
@@ -49,7 +56,10 @@ def main(
     size: str, folder: Path | None, count: int, alone: int, batch: int, workers: int, tokens: int, side: int,
     rounds: int, device: str, static: bool, threads: int,
 ) -> None:  # fmt: skip
-    """Measure, and print pictures a second: medians of interleaved rounds, and what is in between."""
+    """Measure, and print pictures a second: medians of interleaved rounds, and what is in between.
+
+    Of osform twice: over all of its time, and over that in which it runs, its first picture being there.
+    """
     import torch
 
     if threads:
@@ -65,20 +75,28 @@ def main(
         }
         for arm in arms.values():
             arm()  # warm: allocators, caches of files, compiled kernels
-        rates: dict[str, list[float]] = {name: [] for name in arms}
-        waits: dict[str, float] = {}
+        rounds_of: dict[str, list[Timed]] = {name: [] for name in arms}
         for number in range(rounds):
             for name in list(arms)[:: -1 if number % 2 else 1]:
-                texts, seconds, waited = arms[name]()
-                rates[name].append(len(texts) / seconds)
-                waits[name] = waited / seconds
-                if device == "cpu" and texts != plain.known[: len(texts)]:
+                timed = arms[name]()
+                rounds_of[name].append(timed)
+                if device == "cpu" and timed.texts != plain.known[: len(timed.texts)]:
                     raise click.ClickException(f"{name}: other texts than one at a time")
+        rates = {name: [len(each.texts) / each.seconds for each in timed] for name, timed in rounds_of.items()}
+        ours = rounds_of["osform"]
+        rates["osform, running"] = [len(each.texts) / (each.seconds - each.starting) for each in ours]
         _tell(rates, device, batch, tokens, f"{size if not folder else folder.name}, {count} pictures of {side} pixels")
-        print(f"osform waited for pictures in {100 * waits['osform']:.0f} % of its time, with {workers} workers")
+        _tell_waiting(ours, workers)
 
 
-def _tell(rates: dict[str, list[float]], device: str, batch: int, tokens: int, what: str) -> None:
+def _tell_waiting(ours: Sequence[Timed], workers: int) -> None:
+    starting = statistics.median(each.starting for each in ours)
+    waiting = statistics.median(each.waiting / (each.seconds - each.starting) for each in ours)
+    print(f"osform waited {starting:.2f} s for the first picture while {workers} workers started,")
+    print(f"and for later pictures in {100 * waiting:.1f} % of the time after that")
+
+
+def _tell(rates: Mapping[str, Sequence[float]], device: str, batch: int, tokens: int, what: str) -> None:
     import torch
 
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.processor() or "CPU"
@@ -128,7 +146,7 @@ class _Plain:
             said += [text.strip() for text in self._processor.batch_decode(ids[:, echo:], skip_special_tokens=True)]
         if len(said) > len(self.known):
             self.known = said
-        return said, time.monotonic() - started, 0.0
+        return Timed(said, time.monotonic() - started)
 
 
 def _osform(
@@ -140,7 +158,7 @@ def _osform(
         Inputs(tuple(map(str, files))), out, model, manner=Manner(batch=batch, workers=workers, restart=True)
     )
     texts = [json.loads(line)["description"] for line in out.read_text(encoding="utf-8").splitlines()]
-    return texts, done.run.seconds, done.run.waiting
+    return Timed(texts, done.run.seconds, done.run.starting, done.run.waiting)
 
 
 def _pictures(folder: Path, count: int, side: int) -> list[Path]:

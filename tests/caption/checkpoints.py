@@ -32,11 +32,11 @@ def opt(folder: Path, *, image_token: bool = True, **changed: Any) -> Path:
     return _blip2(folder, config, words, image_token, changed)
 
 
-def t5(folder: Path, **changed: Any) -> Path:
-    """BLIP-2 over Flan-T5."""
+def t5(folder: Path, *, image_token: bool = True, **changed: Any) -> Path:
+    """BLIP-2 over Flan-T5; without ``image_token`` as checkpoints of before November 2024 are."""
     from transformers import Blip2Config, T5Config
 
-    words = byte_pairs(["<pad>", "</s>", "<unk>"], True, end="</s>")
+    words = byte_pairs(["<pad>", "</s>", "<unk>"], image_token, end="</s>")
     words.eos_token, words.pad_token = "</s>", "<pad>"
     text = T5Config(
         vocab_size=320, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, feed_forward_proj="gated-gelu",
@@ -44,7 +44,7 @@ def t5(folder: Path, **changed: Any) -> Path:
     )  # fmt: skip
     config = Blip2Config(vision_config=VISION, qformer_config=_qformer(), text_config=text.to_dict(),
                          num_query_tokens=QUERIES)  # fmt: skip
-    return _blip2(folder, config, words, True, changed)
+    return _blip2(folder, config, words, image_token, changed)
 
 
 def blip(folder: Path) -> Path:
@@ -127,6 +127,16 @@ def byte_pairs(special: list[str], image_token: bool, end: str = "") -> Any:
     if image_token:
         words.add_special_tokens({"additional_special_tokens": ["<image>"]})
     return words
+
+
+def split(folder: Path) -> Path:
+    """Put a checkpoint's weights into several files with an index, as the Hub's large ones have them."""
+    from transformers import Blip2ForConditionalGeneration
+
+    model = Blip2ForConditionalGeneration.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="50KB")
+    return folder
 
 
 def forget_queries(folder: Path) -> Path:

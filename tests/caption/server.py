@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Literal
 
 from tests.caption.drawn import png
@@ -19,18 +21,45 @@ Fate = Literal["fine", "missing", "slow", "cut", "cut once", "moved", "busy once
 
 @dataclass
 class Site:
-    """What the server has: a fate for each number; ``asked`` counts requests, ``most`` those at a time."""
+    """What the server has: a fate for each number; ``asked`` counts requests, ``most`` connections at a time."""
 
     url: str = ""
     fates: dict[int, Fate] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
     slowness: float = 0.3
-    open: int = 0
+    connections: set[socket.socket] = field(default_factory=set)
     most: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def address(self, number: int) -> str:
         return f"{self.url}/{number}.png"
+
+    def list_in(self, folder: Path, count: int) -> Path:
+        """A file that names so many of its pictures."""
+        path = folder / "list.txt"
+        path.write_text("".join(f"{self.address(number)}\n" for number in range(count)))
+        return path
+
+
+def fates(count: int) -> dict[int, Fate]:
+    """Of a thousand: 30 missing, 20 slow, 10 cut short, 20 moved; and a circle, and one somewhere that is private."""
+    said: dict[int, Fate] = {}
+    for number in range(count):
+        match number % 100:
+            case 3 | 33 | 63:
+                said[number] = "missing"
+            case 7 | 57:
+                said[number] = "slow"
+            case 11:
+                said[number] = "cut"
+            case 17 | 67:
+                said[number] = "moved"
+    return said | {20: "loop", 21: "private"}
+
+
+def bad(said: dict[int, Fate]) -> list[int]:
+    """The numbers of pictures that can't be had."""
+    return sorted(number for number, fate in said.items() if fate in ("missing", "cut", "loop", "private"))
 
 
 @contextmanager
@@ -41,22 +70,37 @@ def serving(fates: dict[int, Fate]) -> Iterator[Site]:
     class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            super().setup()
+            with site.lock:
+                site.connections.add(self.connection)
+                site.most = max(site.most, sum(map(_is_open, site.connections)))
+
         def do_GET(self) -> None:
             number = int(self.path.strip("/").partition(".")[0])
             with site.lock:
-                site.open += 1
-                site.most = max(site.most, site.open)
                 site.asked[number] += 1
                 first = site.asked[number] == 1
-            try:
-                with suppress(BrokenPipeError, ConnectionResetError):  # a client that has heard enough
-                    _answer(self, site, number, first)
-            finally:
-                with site.lock:
-                    site.open -= 1
+            with suppress(BrokenPipeError, ConnectionResetError):  # a client that has heard enough
+                _answer(self, site, number, first)
+
+        def finish(self) -> None:
+            with site.lock:
+                site.connections.discard(self.connection)
+            super().finish()
 
     with listening(Handler) as site.url:
         yield site
+
+
+def _is_open(connection: socket.socket) -> bool:
+    """Whether the client has not closed it; its thread here may not have been told yet."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _answer(to: BaseHTTPRequestHandler, site: Site, number: int, first: bool) -> None:

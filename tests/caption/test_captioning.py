@@ -7,6 +7,8 @@ import multiprocessing
 import random
 import shutil
 import tarfile
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from osform.flows.picture_inputs import Inputs, pictures
 from osform.images.fetching import Web
 from tests.caption import hard
 from tests.caption.drawn import folder_of, picture
-from tests.caption.server import Fate, serving
+from tests.caption.server import Fate, bad, fates, serving
 
 THREADS = Manner(workers=0, batch=7)  # processes that decode take seconds to start; one test has them
 
@@ -252,30 +254,21 @@ def test_a_name_that_is_no_text_is_written_with_escapes(opt: Path, tmp_path: Pat
     assert read(tmp_path / "out.jsonl")[0]["image"].endswith("\\xff\\xfe.png")
 
 
-def fates(count: int) -> dict[int, Fate]:
-    """3 % missing, 2 % slow, 1 % cut short, some moved, one somewhere that is private."""
-    said: dict[int, Fate] = dict.fromkeys(range(0, count, 33), "missing")
-    said |= dict.fromkeys(range(7, count, 50), "slow")
-    said |= dict.fromkeys(range(11, count, 100), "cut")
-    said |= dict.fromkeys(range(13, count, 40), "moved")
-    return said | {20: "loop", 21: "private"}
-
-
-def over_the_web(opt: Path, tmp_path: Path, count: int) -> None:
+def over_the_web(opt: Path, tmp_path: Path, count: int) -> Counter[Fate]:
+    """Half of the pictures and then all of them, at most eight connections; what the server did."""
     with serving(fates(count)) as site:
-        (tmp_path / "list.txt").write_text("".join(f"{site.address(number)}\n" for number in range(count)))
-        web, inputs = Web(8, networks=("127.0.0.0/8",)), Inputs((str(tmp_path / "list.txt"),))
-        half = Inputs(inputs.names, limit=count // 2)
-        run(opt, tmp_path / "out.jsonl", inputs=half, web=web)
+        web, inputs = Web(8, networks=("127.0.0.0/8",)), Inputs((str(site.list_in(tmp_path, count)),))
+        run(opt, tmp_path / "out.jsonl", inputs=replace(inputs, limit=count // 2), web=web)
         done = run(opt, tmp_path / "out.jsonl", inputs=inputs, web=web)
-        bad = [number for number, fate in site.fates.items() if fate in ("missing", "cut", "loop", "private")]
         lines = read(tmp_path / "out.jsonl")
         assert [line["image"] for line in lines] == [site.address(number) for number in range(count)]
-        assert [number for number, line in enumerate(lines) if "error" in line] == sorted(bad)
+        assert [number for number, line in enumerate(lines) if "error" in line] == bad(site.fates)
         assert "10.255.255.1 is the private address" in lines[21]["error"]
-        assert (done.run.skipped, done.failed) == (count // 2, len(bad))
+        assert (done.run.pictures, done.run.skipped, done.failed) == (count, count // 2, len(bad(site.fates)))
+        assert done.run.described + done.run.failed == count - count // 2
         assert site.most <= 8
         assert all(site.asked[number] == 1 for number in range(count) if number not in site.fates)
+        return Counter(site.fates.values())
 
 
 def test_pictures_of_a_web_server_are_counted_exactly(opt: Path, tmp_path: Path) -> None:
@@ -284,7 +277,8 @@ def test_pictures_of_a_web_server_are_counted_exactly(opt: Path, tmp_path: Path)
 
 @pytest.mark.soak
 def test_a_thousand_pictures_of_a_web_server_are_counted_exactly(opt: Path, tmp_path: Path) -> None:
-    over_the_web(opt, tmp_path, 1000)
+    said = over_the_web(opt, tmp_path, 1000)
+    assert said == {"missing": 30, "slow": 20, "cut": 10, "moved": 20, "loop": 1, "private": 1}
 
 
 def test_without_leave_pictures_of_this_machine_are_recorded_as_refused(opt: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from osform.cli.main import cli
 from osform.errors import InputError, SpecError
+from tests.caption import hard
 from tests.caption.drawn import folder_of
 
 
@@ -39,6 +40,16 @@ def test_pictures_that_fail_make_the_exit_status_3(opt: Path, tmp_path: Path) ->
     said = json.loads(done.stdout)
     assert (said["pictures"], said["described"], said["failed"]) == (3, 2, 1)
     assert "warning:" in done.stderr
+
+
+def test_sixty_hard_files_are_counted_and_told_by_the_exit_status(opt: Path, tmp_path: Path) -> None:
+    expected = hard.make(tmp_path / "hard")
+    done = call(tmp_path / "hard", "--model", opt, "--out", tmp_path / "out.jsonl", "--format", "json")
+    said, bad = json.loads(done.stdout), sum(reason is not None for reason in expected.values())
+    assert (done.return_value, said["pictures"], said["failed"], said["lines"]) == (3, 60, bad, 60)
+    assert said["described"] + said["repeated"] == 60 - bad
+    for line in map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines()):
+        assert (expected[Path(line["image"]).name] or "") in line.get("error", ""), line
 
 
 def test_questions_of_a_file_fill_fields(opt: Path, tmp_path: Path) -> None:

@@ -58,6 +58,19 @@ def test_a_text_is_that_of_transformers_own_loop(kind: str, request: pytest.Fixt
         assert said == [plainly(folder, number, prompt) for number in range(3)]
 
 
+@pytest.mark.parametrize("prompt", ["", "a photo of"])
+def test_what_blip_says_is_what_transformers_own_loop_says(blip: Path, prompt: str) -> None:
+    import torch
+    from transformers import BlipForConditionalGeneration, BlipProcessor
+
+    processor = BlipProcessor.from_pretrained(blip)
+    given = processor(drawn.picture(3), prompt or None, return_tensors="pt")
+    with torch.no_grad():
+        said = BlipForConditionalGeneration.from_pretrained(blip).eval().generate(**given, max_new_tokens=TOKENS)
+    here, words = engine(blip), processor.decode(said[0], skip_special_tokens=True)
+    assert words == f"{prompt} {here.say(here.see(pixels(1, 3)), [(0, prompt)])[0]}".strip()
+
+
 @pytest.mark.parametrize("kind", ["opt", "t5", "blip"])
 def test_a_text_does_not_depend_on_batch_order_or_neighbours(kind: str, request: pytest.FixtureRequest) -> None:
     here = engine(request.getfixturevalue(kind))
@@ -77,15 +90,34 @@ def test_two_pictures_swapped_swap_their_texts(opt: Path) -> None:
     assert first != second
 
 
-@pytest.mark.parametrize("mend", [checkpoints.forget_queries, None])
-def test_a_checkpoint_of_before_image_tokens_sees_as_the_new_one(opt: Path, tmp_path: Path, mend: Any) -> None:
-    plain = not mend
-    old = (
-        checkpoints.opt(tmp_path / "old", image_token=False) if plain else mend(shutil.copytree(opt, tmp_path / "old"))
-    )
+def same_texts(one: Path, other: Path) -> bool:
     rows = [(number, prompt) for number in range(3) for prompt in PROMPTS]
-    said = [each.say(each.see(pixels(3)), rows) for each in (engine(opt), engine(old))]
-    assert said[0] == said[1]
+    said = [each.say(each.see(pixels(3)), rows) for each in (engine(one), engine(other))]
+    return said[0] == said[1]
+
+
+@pytest.mark.parametrize("kind", ["opt", "t5"])
+def test_a_checkpoint_of_before_image_tokens_sees_as_the_new_one(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    make = {"opt": checkpoints.opt, "t5": checkpoints.t5}[kind]
+    assert same_texts(request.getfixturevalue(kind), make(tmp_path / "old", image_token=False))
+
+
+@pytest.mark.parametrize("kind", ["opt", "t5"])
+def test_a_processor_that_does_not_say_how_many_queries_there_are_makes_no_difference(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(kind)
+    assert same_texts(folder, checkpoints.forget_queries(shutil.copytree(folder, tmp_path / "old")))
+
+
+@pytest.mark.parametrize("kind", ["opt", "t5"])
+def test_weights_in_several_files_are_those_in_one(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    folder = request.getfixturevalue(kind)
+    several = checkpoints.split(shutil.copytree(folder, tmp_path / "several"))
+    assert len(list(several.glob("model-*.safetensors"))) > 1
+    assert same_texts(folder, several)
 
 
 def test_a_prompt_with_an_image_token_is_refused_since_it_would_displace_the_picture(opt: Path) -> None:

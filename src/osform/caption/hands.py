@@ -39,8 +39,13 @@ class Hands(Protocol):
     """What describes pictures."""
 
     @property
+    def starting(self) -> float:
+        """Seconds for which the first of the work was waited for."""
+        ...
+
+    @property
     def waited(self) -> float:
-        """Seconds for which nothing was ready."""
+        """Seconds after it for which nothing was ready."""
         ...
 
     def work(self, wanted: Iterator[Picture], known: Known) -> Iterator[Batch]:
@@ -57,6 +62,10 @@ class Here:
 
     def __init__(self, reader: Reader, replicas: Replicas, batch: int) -> None:
         self._reader, self._replicas, self._batch = reader, replicas, batch
+
+    @property
+    def starting(self) -> float:
+        return self._reader.starting or 0.0
 
     @property
     def waited(self) -> float:

@@ -19,7 +19,8 @@ _PACKAGES = ("osform", "transformers", "torch", "tokenizers", "pillow")
 class Run:
     """The figures of one run; ``empty`` counts descriptions without a letter.
 
-    Times in seconds, ``reading`` and ``computing`` summed over workers and replicas.
+    Times in seconds, ``reading`` and ``computing`` summed over workers and replicas. The first picture was waited
+    for in ``starting``, later ones in ``waiting``.
     """
 
     started: str = ""
@@ -32,6 +33,7 @@ class Run:
     lines: int = 0
     seconds: float = 0.0
     pictures_per_second: float = 0.0
+    starting: float = 0.0
     reading: float = 0.0
     waiting: float = 0.0
     computing: float = 0.0

@@ -94,7 +94,7 @@ class Several:
             import ray.data
         except ImportError as error:
             raise MissingExtra("ray", "--engine ray", error) from error
-        self.waited = 0.0
+        self.starting = self.waited = 0.0
         self._stack = ExitStack()
         self._stack.enter_context(redirect_stdout(sys.stderr))  # Ray prints what happens to its workers
         self._stack.enter_context(warnings.catch_warnings(action="ignore"))
@@ -172,7 +172,11 @@ class Several:
             batch.append(pickle.loads(row[_ROW]))
             if len(batch) == self._task.batch:
                 break
-        self.waited += time.monotonic() - started
+        spent = time.monotonic() - started
+        if self.starting:
+            self.waited += spent
+        else:
+            self.starting = spent
         for each in batch:
             if each.wrong:
                 raise CaptionError(each.wrong[0], hint=each.wrong[1])

@@ -53,9 +53,9 @@ class Work:
         """The last figures."""
         run = self.run
         run.seconds = self._clock() - self._begun
-        run.waiting = self._hands.waited
+        run.starting, run.waiting = self._hands.starting, self._hands.waited
         run.pictures_per_second = (run.described + run.repeated) / run.seconds if run.seconds else 0.0
-        for name in ("seconds", "reading", "waiting", "computing", "writing", "pictures_per_second"):
+        for name in ("seconds", "starting", "reading", "waiting", "computing", "writing", "pictures_per_second"):
             setattr(run, name, round(getattr(run, name), 3))
         self._report(Ended(_TASK))
 

@@ -38,8 +38,10 @@ class Reader:
             for _ in range(workers):
                 self._pool.submit(self._decoders.prepare)  # now, while the model is loaded
         self._downloads = ThreadPoolExecutor(fetcher.connections, "download")
+        self.starting: float | None = None
+        """Seconds for which the first picture was waited for, while processes start; None before."""
         self.waited = 0.0
-        """Seconds for which nothing was ready."""
+        """Seconds after it for which nothing was ready."""
 
     def read(self, pictures: Iterable[Picture]) -> Iterator[Ready]:
         """Each of the pictures, decoded or with the reason why not."""
@@ -87,7 +89,11 @@ class Reader:
     def _finish(self, group: list[Picture], future: Future[list[Decoded]]) -> Iterator[Ready]:
         started = time.monotonic()
         found = future.result()
-        self.waited += time.monotonic() - started
+        spent = time.monotonic() - started
+        if self.starting is None:
+            self.starting = spent
+        else:
+            self.waited += spent
         yield from map(Ready, group, found)
 
 
