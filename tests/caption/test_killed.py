@@ -19,7 +19,8 @@ from tests.caption import hard
 from tests.caption.drawn import folder_of
 from tests.caption.server import bad, fates, serving
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
+ENVIRON = {**os.environ, "OMP_NUM_THREADS": "1"}  # on a busy machine, more threads wait for each other
 
 
 def command(model: Path, out: Path, names: Sequence[Path], batch: int, *more: str) -> list[str]:
@@ -30,7 +31,7 @@ def command(model: Path, out: Path, names: Sequence[Path], batch: int, *more: st
 def kill(words: Sequence[str], out: Path, after: float) -> bool:
     """Kill a run, its workers too, so many seconds after it wrote its first lines; whether it was at work then."""
     size = out.stat().st_size if out.exists() else 0
-    process = subprocess.Popen(words, start_new_session=True)
+    process = subprocess.Popen(words, start_new_session=True, env=ENVIRON)
     while process.poll() is None and (not out.exists() or out.stat().st_size <= size):
         time.sleep(0.005)
     time.sleep(after)
@@ -43,14 +44,14 @@ def kill(words: Sequence[str], out: Path, after: float) -> bool:
 @pytest.mark.parametrize("batch", [1, 7, 64])
 def test_killed_five_times_and_shuffled_the_lines_are_the_same(opt: Path, tmp_path: Path, batch: int) -> None:
     names, chance = sorted(folder_of(tmp_path / "pictures", 800).glob("*.png")), random.Random(batch)
-    subprocess.run(command(opt, tmp_path / "whole.jsonl", names, 64), check=True, timeout=600)
+    subprocess.run(command(opt, tmp_path / "whole.jsonl", names, 64), check=True, timeout=600, env=ENVIRON)
     out, killed = tmp_path / "out.jsonl", 0
     for _ in range(5):
         chance.shuffle(names)
         killed += kill(command(opt, out, names, batch), out, chance.random() * 0.1)
     lines = out.read_bytes().count(b"\n")
     chance.shuffle(names)
-    subprocess.run(command(opt, out, names, batch), check=True, timeout=600)
+    subprocess.run(command(opt, out, names, batch), check=True, timeout=600, env=ENVIRON)
     assert sorted(out.read_bytes().splitlines()) == sorted((tmp_path / "whole.jsonl").read_bytes().splitlines())
     assert killed == 5
     assert 0 < lines < 800
@@ -62,7 +63,7 @@ def test_killed_while_it_downloads_it_asks_for_no_picture_twice_whose_line_is_th
         out = tmp_path / "out.jsonl"
         killed = sum(kill(command(opt, out, *words), out, 0.1) for _ in range(3))
         there, asked = out.read_bytes().count(b"\n"), Counter(site.asked)
-        done = subprocess.run(command(opt, out, *words), timeout=600)
+        done = subprocess.run(command(opt, out, *words), timeout=600, env=ENVIRON)
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert (killed, done.returncode) == (3, 3)
         assert [line["image"] for line in lines] == [site.address(number) for number in range(400)]
@@ -73,7 +74,7 @@ def test_killed_while_it_downloads_it_asks_for_no_picture_twice_whose_line_is_th
 
 def peak(words: Sequence[str]) -> int:
     """The most kilobytes that a run or one of its workers had."""
-    process = subprocess.Popen(words)
+    process = subprocess.Popen(words, env=ENVIRON)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode in (0, 3)
@@ -99,7 +100,7 @@ def test_sixty_hard_files_take_no_more_memory_than_a_plain_one(opt: Path, tmp_pa
 
 def test_workers_go_when_their_run_is_killed(opt: Path, tmp_path: Path) -> None:
     names = sorted(folder_of(tmp_path / "pictures", 300).glob("*.png"))
-    process = subprocess.Popen(command(opt, tmp_path / "out.jsonl", names, 1))
+    process = subprocess.Popen(command(opt, tmp_path / "out.jsonl", names, 1), env=ENVIRON)
     while not (tmp_path / "out.jsonl").exists() or not (tmp_path / "out.jsonl").stat().st_size:
         time.sleep(0.05)
     workers = _children(process.pid)
