@@ -30,7 +30,7 @@ PEAKS = {"H200": (990e12, 4.8e12), "H100": (990e12, 3.35e12), "A100": (312e12, 2
 
 @dataclass(frozen=True)
 class Timed:
-    """Texts, and the seconds that they took: ``starting`` until the first picture was there, ``waiting`` for others."""
+    """Texts, and the seconds that they took: ``starting`` until the first batch was there, ``waiting`` for others."""
 
     texts: list[str]
     seconds: float
@@ -49,7 +49,7 @@ class Timed:
 @click.option("--tokens", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--side", type=click.IntRange(8), default=256, show_default=True, help="Of the pictures, in pixels.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="Several for osform; the first for the plain loop.")
 @click.option("--compile", "static", is_flag=True, help="osform's arm with --compile.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="Of torch. [default: its own choice]")
 def main(
@@ -58,7 +58,7 @@ def main(
 ) -> None:  # fmt: skip
     """Measure, and print pictures a second: medians of interleaved rounds, and what is in between.
 
-    Of osform twice: over all of its time, and over that in which it runs, its first picture being there.
+    Of osform twice: over all of its time, and over that in which it runs, its first batch being there.
     """
     import torch
 
@@ -67,7 +67,8 @@ def main(
     with tempfile.TemporaryDirectory() as place:
         weights = folder or (_tiny if size == "tiny" else _full)(Path(place) / "weights")
         files = _pictures(Path(place) / "pictures", count, side)
-        plain = _Plain(weights, device, tokens)
+        first, _, _ = device.partition(",")
+        plain = _Plain(weights, first, tokens)
         arms: dict[str, Callable[[], Timed]] = {
             "one at a time": lambda: plain.say(files[:alone], 1),
             f"batches of {batch}": lambda: plain.say(files, batch),
@@ -80,20 +81,20 @@ def main(
             for name in list(arms)[:: -1 if number % 2 else 1]:
                 timed = arms[name]()
                 rounds_of[name].append(timed)
-                if device == "cpu" and timed.texts != plain.known[: len(timed.texts)]:
+                if first == "cpu" and timed.texts != plain.known[: len(timed.texts)]:
                     raise click.ClickException(f"{name}: other texts than one at a time")
         rates = {name: [len(each.texts) / each.seconds for each in timed] for name, timed in rounds_of.items()}
         ours = rounds_of["osform"]
         rates["osform, running"] = [len(each.texts) / (each.seconds - each.starting) for each in ours]
-        _tell(rates, device, batch, tokens, f"{size if not folder else folder.name}, {count} pictures of {side} pixels")
+        _tell(rates, first, batch, tokens, f"{size if not folder else folder.name}, {count} pictures of {side} pixels")
         _tell_waiting(ours, workers)
 
 
 def _tell_waiting(ours: Sequence[Timed], workers: int) -> None:
     starting = statistics.median(each.starting for each in ours)
     waiting = statistics.median(each.waiting / (each.seconds - each.starting) for each in ours)
-    print(f"osform waited {starting:.2f} s for the first picture while {workers} workers started,")
-    print(f"and for later pictures in {100 * waiting:.1f} % of the time after that")
+    print(f"osform waited {starting:.2f} s for the first batch while {workers} workers started,")
+    print(f"and for later ones, with nothing to compute, in {100 * waiting:.1f} % of the time after that")
 
 
 def _tell(rates: Mapping[str, Sequence[float]], device: str, batch: int, tokens: int, what: str) -> None:

@@ -22,8 +22,8 @@ def test_it_runs_and_compares_the_texts_of_three_ways() -> None:
     done = CliRunner().invoke(main, words.split(), catch_exceptions=False)
     assert done.exit_code == 0
     assert len(re.findall(r"\d a second", done.output)) == 4
-    assert "s for the first picture" in done.output
-    assert "for later pictures in" in done.output
+    assert "s for the first batch" in done.output
+    assert "for later ones, with nothing to compute, in" in done.output
 
 
 def test_the_page_says_that_nothing_was_run_on_a_gpu() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -40,12 +42,12 @@ class Hands(Protocol):
 
     @property
     def starting(self) -> float:
-        """Seconds for which the first of the work was waited for."""
+        """Seconds for which the first batch was waited for."""
         ...
 
     @property
     def waited(self) -> float:
-        """Seconds after it for which nothing was ready."""
+        """Seconds after it for which a copy of the model had nothing to do, since no other was ready."""
         ...
 
     def work(self, wanted: Iterator[Picture], known: Known) -> Iterator[Batch]:
@@ -62,19 +64,20 @@ class Here:
 
     def __init__(self, reader: Reader, replicas: Replicas, batch: int) -> None:
         self._reader, self._replicas, self._batch = reader, replicas, batch
+        self._idle = Idle(len(replicas))
 
     @property
     def starting(self) -> float:
-        return self._reader.starting or 0.0
+        return self._idle.starting
 
     @property
     def waited(self) -> float:
-        return self._reader.waited
+        return self._idle.waited
 
     def work(self, wanted: Iterator[Picture], known: Known) -> Iterator[Batch]:
         under_way: deque[tuple[list[Ready], dict[Key, int], Future[Answer] | None]] = deque()
         ready = self._reader.read(wanted)
-        while batch := list(itertools.islice(ready, self._batch)):
+        while batch := self._next(ready):
             under_way.append((batch, *self._submitted(batch, known)))
             while len(under_way) > 2 * len(self._replicas):
                 yield _finished(*under_way.popleft())
@@ -85,6 +88,12 @@ class Here:
         self._replicas.close()
         self._reader.close()
 
+    def _next(self, ready: Iterator[Ready]) -> list[Ready]:
+        asked = time.monotonic()
+        batch = list(itertools.islice(ready, self._batch))
+        self._idle.came(asked)
+        return batch
+
     def _submitted(self, batch: Sequence[Ready], known: Known) -> tuple[dict[Key, int], Future[Answer] | None]:
         fresh = unlike([each for each in batch if each.decoded.pixels is not None and not known(each)])
         return {key(each): place for place, each in enumerate(fresh)}, self._submit(fresh) if fresh else None
@@ -93,7 +102,40 @@ class Here:
         import numpy
 
         pixels = [each.decoded.pixels for each in fresh if each.decoded.pixels is not None]
-        return self._replicas.submit(numpy.stack(pixels), [each.picture.prompt for each in fresh])
+        future = self._replicas.submit(numpy.stack(pixels), [each.picture.prompt for each in fresh])
+        self._idle.begun(future)
+        return future
+
+
+class Idle:
+    """For how long copies of a model had nothing to do while a batch was waited for."""
+
+    def __init__(self, replicas: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.starting = self.waited = 0.0
+        self._replicas, self._clock, self._lock = replicas, clock, threading.Lock()
+        self._busy, self._since, self._first = 0, 0.0, True
+
+    def begun(self, future: Future[Answer]) -> None:
+        """A batch is handed to a copy."""
+        with self._lock:
+            self._busy += 1
+        future.add_done_callback(self._ended)
+
+    def came(self, asked: float) -> None:
+        """A batch that was asked for at that time came now; none was begun meanwhile."""
+        with self._lock:
+            spent = self._clock() - max(asked, self._since) if self._busy < self._replicas else 0.0
+        if self._first:
+            self.starting = spent
+        else:
+            self.waited += spent
+        self._first = False
+
+    def _ended(self, future: Future[Answer]) -> None:
+        with self._lock:
+            self._busy -= 1
+            if self._busy == self._replicas - 1:
+                self._since = self._clock()
 
 
 def unlike(batch: Sequence[Ready]) -> list[Ready]:

@@ -19,8 +19,8 @@ _PACKAGES = ("osform", "transformers", "torch", "tokenizers", "pillow")
 class Run:
     """The figures of one run; ``empty`` counts descriptions without a letter.
 
-    Times in seconds, ``reading`` and ``computing`` summed over workers and replicas. The first picture was waited
-    for in ``starting``, later ones in ``waiting``.
+    Times in seconds, ``reading`` and ``computing`` summed over workers and replicas. The first batch was waited for
+    in ``starting``, later ones in ``waiting``, with nothing to compute.
     """
 
     started: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,7 +45,8 @@ class Replicas:
             return
         try:
             self._children = [Child() for _ in loadings]
-            begun = [self._begun(number, loading, uses, batch) for number, loading in enumerate(loadings)]
+            threads = _threads_each(len(loadings))
+            begun = [self._begun(number, loading, uses, batch, threads) for number, loading in enumerate(loadings)]
             for error in [future.result() for future in begun]:
                 if error:
                     raise error
@@ -76,8 +78,8 @@ class Replicas:
         for child in self._children:
             child.close()
 
-    def _begun(self, number: int, loading: Loading, uses: Uses, batch: int) -> Future[Exception | None]:
-        return self._executors[number].submit(self._ask, number, _begin, loading, uses, batch)
+    def _begun(self, number: int, *how: Any) -> Future[Exception | None]:
+        return self._executors[number].submit(self._ask, number, _begin, *how)
 
     def _ask(self, number: int, function: Callable[..., Asked], *args: Any) -> Asked:
         try:
@@ -98,9 +100,18 @@ def _describe(describer: Describer, pixels: numpy.ndarray[Any, Any], own: Sequen
 _there: dict[str, Any] = {}
 
 
-def _begin(loading: Loading, uses: Uses, batch: int) -> Exception | None:
+def _threads_each(replicas: int) -> int:
+    """Threads of torch for each replica, which takes all processors for itself where nobody tells it otherwise."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, there // replicas)
+
+
+def _begin(loading: Loading, uses: Uses, batch: int, threads: int) -> Exception | None:
     """Load the model here. What stands in the way is told to the parent, which raises it."""
     try:
+        import torch
+
+        torch.set_num_threads(min(threads, torch.get_num_threads()))
         _there["describer"] = Describer(load(loading), uses, batch)
     except Exception as error:  # noqa: BLE001 - whatever it is
         return error

@@ -38,10 +38,6 @@ class Reader:
             for _ in range(workers):
                 self._pool.submit(self._decoders.prepare)  # now, while the model is loaded
         self._downloads = ThreadPoolExecutor(fetcher.connections, "download")
-        self.starting: float | None = None
-        """Seconds for which the first picture was waited for, while processes start; None before."""
-        self.waited = 0.0
-        """Seconds after it for which nothing was ready."""
 
     def read(self, pictures: Iterable[Picture]) -> Iterator[Ready]:
         """Each of the pictures, decoded or with the reason why not."""
@@ -87,14 +83,7 @@ class Reader:
         return [replace(found, seconds=found.seconds + spent)]
 
     def _finish(self, group: list[Picture], future: Future[list[Decoded]]) -> Iterator[Ready]:
-        started = time.monotonic()
-        found = future.result()
-        spent = time.monotonic() - started
-        if self.starting is None:
-            self.starting = spent
-        else:
-            self.waited += spent
-        yield from map(Ready, group, found)
+        yield from map(Ready, group, future.result())
 
 
 def _groups(pictures: Iterable[Picture], most: int) -> Iterator[list[Picture]]:
