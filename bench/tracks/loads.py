@@ -44,8 +44,8 @@ CHUNK, CLIENTS = 200, 2
 # The texts of each table, and how many of them.
 TEXTS: dict[str, tuple[Callable[[int, int], texts.Documents], int]] = {
     "short (12 words)": (texts.short, 5_000),
-    "docstrings": (texts.docstrings, 2_000),
-    "long (200 words)": (texts.long, 400),
+    "docstrings": (texts.docstrings, 600),
+    "long (200 words)": (texts.long, 120),
 }
 
 

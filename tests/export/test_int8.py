@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy
 import onnx
 import pytest
 import torch
@@ -18,8 +21,10 @@ from onnx import numpy_helper
 from osform.core.events import silent
 from osform.core.models import Int8, PackagedModel
 from osform.errors import ExportError
-from osform.export import encoder
+from osform.export import encoder, sources
+from osform.export.corpus import docstrings
 from osform.export.jobs import Answer
+from osform.export.server import serve
 from osform.export.smoothing import smooth
 from osform.export.work import carry_out
 from osform.files.models import load_model
@@ -27,6 +32,7 @@ from osform.flows.exporting import export_model
 from tests.export.test_encoders import job, pytestmark  # noqa: F401 - the same warnings of torch
 
 Tiny = Callable[..., PackagedModel]
+MEASURED = logging.getLogger("measured")  # make soak shows it
 ROOT = Path(__file__).parents[2]
 DENSE = "layer.0.output.dense"
 
@@ -146,3 +152,35 @@ def test_minilm_in_8_bits_is_as_near_to_its_source_as_its_lock_says(tmp_path: Pa
     assert promised is not None
     assert done.agreement.mean == pytest.approx(promised.cosine_mean, abs=0.001)
     assert done.agreement.recall == pytest.approx(promised.recall, abs=0.01)
+
+
+def first_sentence(text: str) -> str:
+    return text.partition(": ")[2].rpartition(" (")[0].partition(". ")[0]
+
+
+def name_in_words(text: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", text.partition(": ")[0]).lower()
+
+
+def found_among_ten(texts: Sequence[Any], questions: Sequence[Any], own: Sequence[int]) -> float:
+    """The share of the questions that have their own text among the ten nearest."""
+    near = numpy.argsort(-(numpy.stack(questions) @ numpy.stack(texts).T), axis=1)[:, :10]
+    return sum(number in row for number, row in zip(own, near, strict=True)) / len(own)
+
+
+@pytest.mark.soak
+def test_minilm_in_8_bits_finds_docstrings_as_often_as_fp32_does(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = load_model(ROOT / "models" / "all-MiniLM-L6-v2")
+    done = export_model(model, "onnx", "int8", cache=tmp_path, thorough=False, report=silent, environment=os.environ)
+    in_8_bits = serve(done.path, "onnx", done.bundle.model_config)
+    in_fp32 = SentenceTransformer(str(sources.locate(model.spec.source, Path(model.spec.folder), silent)), device="cpu")
+    texts, own = docstrings(2000), range(0, 2000, 4)
+    before, after = list(in_fp32.encode(texts)), [in_8_bits(text) for text in texts]
+    for asked in (first_sentence, name_in_words):
+        questions = [asked(texts[number]) for number in own]
+        fp32 = found_among_ten(before, list(in_fp32.encode(questions)), own)
+        int8 = found_among_ten(after, [in_8_bits(question) for question in questions], own)
+        MEASURED.info("recall@10, %s: fp32 %.4f, 8 bits %.4f, ratio %.4f", asked.__name__, fp32, int8, int8 / fp32)
+        assert int8 >= 0.97 * fp32
