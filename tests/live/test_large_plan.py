@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -26,23 +28,32 @@ FILES = {
     "index": (1, "mappings: {{properties: {{a: {{type: keyword}}}}}}\n"),
     "alias": (69, "indices:\n- {{index: '${{index/{name}-0.name}}', filter: {{term: {{a: '{n}'}}}}}}\n"),
 }
+MANY = {kind: many for kind, (many, _) in FILES.items()}
+HUNDRED = {kind: -(-many // 5) for kind, many in MANY.items()} | {"alias": 13}
 MOST_REQUESTS = 15
 MOST_SECONDS = 3.0
+MOST_TO_MAKE_A_HUNDRED = 10.0
+
+
+def lay_out_large(root: Path, url: str, numbers: Mapping[str, int]) -> Project:
+    """The files of so many resources of each kind."""
+    project = Project(root, url, f"t{uuid.uuid4().hex[:8]}")
+    project.environ |= {f"KEY_{m}": f"secret-{m}" for m in range(3)}
+    project.path("stack").parent.mkdir()
+    project.path("stack").write_text(f"name: {project.name}\n")
+    for kind, many in numbers.items():
+        for n in range(many):
+            tail = "-alias" if kind == "alias" else ""
+            path = project.path(f"{kind}/NAME-{n}{tail}")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(FILES[kind][1].format(n=n, m=n % 3, name=project.name))
+    return project
 
 
 @pytest.fixture(scope="module")
 def project(live_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """500 resources on the cluster, and an apply that took note of them."""
-    project = Project(tmp_path_factory.mktemp("large"), live_url, f"t{uuid.uuid4().hex[:8]}")
-    project.environ |= {f"KEY_{m}": f"secret-{m}" for m in range(3)}
-    project.path("stack").parent.mkdir()
-    project.path("stack").write_text(f"name: {project.name}\n")
-    for kind, (many, text) in FILES.items():
-        for n in range(many):
-            tail = "-alias" if kind == "alias" else ""
-            path = project.path(f"{kind}/NAME-{n}{tail}")
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text.format(n=n, m=n % 3, name=project.name))
+    project = lay_out_large(tmp_path_factory.mktemp("large"), live_url, MANY)
     applied = project.apply("--format", "json")
     assert applied.status == 0, applied.err[-3000:]
     yield project
@@ -70,6 +81,20 @@ def test_one_edit_among_500_is_one_change_in_as_few_requests(project: Project) -
         project.edit("search_pipeline/NAME-7", "a: 'seven'", "a: '7'")
     assert [change["address"] for change in plan.json["changes"]] == [f"search_pipeline/{project.name}-7"]
     assert len(proxy.requests) <= MOST_REQUESTS
+
+
+@pytest.mark.soak
+def test_a_hundred_resources_are_made_in_under_ten_seconds(live_url: str, tmp_path: Path) -> None:
+    assert sum(HUNDRED.values()) == 100
+    if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
+        pytest.skip("other programs keep this machine busy: the clock would tell of them")
+    project = lay_out_large(tmp_path, live_url, HUNDRED)
+    started = time.monotonic()
+    ran = project.apply()
+    took = time.monotonic() - started
+    assert project.take_away().status == 0
+    assert ran.status == 0, ran.err
+    assert took < MOST_TO_MAKE_A_HUNDRED
 
 
 def _processor() -> float:
