@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import threading
 import time
@@ -60,11 +61,11 @@ def documents(count: int) -> Iterator[dict[str, Any]]:
         yield {"_id": str(number), "text": f"{SUMMARIES[number % len(SUMMARIES)]} ({number})", "stamp": number}
 
 
-def ingest(project: Project, count: int) -> float:
+def ingest(project: Project, count: int, into: str | None = None) -> float:
     """Documents a second of a plain ingest."""
     file = project.root / f"{count}.jsonl"
     file.write_text("".join(json.dumps(document) + "\n" for document in documents(count)))
-    words = ("ingest", str(file), "--into", project.name, "--cluster", project.url, "--format", "json")
+    words = ("ingest", str(file), "--into", into or project.name, "--cluster", project.url, "--format", "json")
     command, environ = project.command(*words)
     done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -120,20 +121,56 @@ def test_another_model_of_other_dimensions_under_twenty_thousand_documents(proje
     assert blocks[20_000] < blocks[2_000] + 0.5
 
 
+MODELS = ("model: all-MiniLM-L6-v2\n", "model: all-MiniLM-L6-v2-256\n")
+
+
 def test_a_copy_takes_about_as_long_as_an_ingest_under_the_same_load(project: Project, cluster: Cluster) -> None:
     # What is written during a copy is embedded twice: the copy has to be fast beside the writes, as in production.
-    count = 20_000
-    project.edit("model/NAME", "model: all-MiniLM-L6-v2\n", "model: all-MiniLM-L6-v2\nprecision: int8\n")
-    assert project.apply().status == 0
-    ingest(project, 2_000)
-    with Load(project.url, project.name, held(cluster, project), QUESTIONS):
-        began = time.monotonic()
-        ingest(project, count)
-        ingested = time.monotonic() - began
-    project.edit("index/NAME", "m: 8,", "m: 12,")
-    copied, _ = changed_under_load(project, cluster, 384)
-    MEASURED.info(f"ingest {ingested:.1f} s, copy {copied:.1f} s, ratio {copied / ingested:.2f}")
-    assert copied <= 1.15 * ingested
+    count, rounds = 20_000, int(os.environ.get("OSFORM_ROUNDS", "3"))
+    ingest(project, count)
+    ratios = []
+    for number in range(rounds):
+        before, after = MODELS if number % 2 == 0 else MODELS[::-1]
+        with Load(project.url, project.name, held(cluster, project), QUESTIONS) as load:
+            ingested = beside(project, count)
+            project.edit("model/NAME", before, after)
+            whole, copied = timed(project)
+        wrong = load.differences(cluster, 256 if after == MODELS[1] else 384)
+        assert (load.failed_searches, load.failed_writes, wrong) == ([], [], [])
+        ratios.append(copied / ingested)
+        MEASURED.info(
+            f"ingest {ingested:.1f} s, copy {copied:.1f} s, ratio {ratios[-1]:.2f}; "
+            f"with the model registered and deployed {whole:.1f} s, {whole / ingested:.2f}; "
+            f"{load.searched} searches, {load.written} writes, the longest {load.longest_write:.2f} s"
+        )
+    assert statistics.median(ratios) <= 1.15
+
+
+def beside(project: Project, count: int) -> float:
+    """Seconds of a plain ingest into an index of the same kind, which is empty before and gone afterwards."""
+    other = f"{project.name}-beside"
+    file = project.path("index/NAME").with_name(f"{other}.yaml")
+    file.write_text(project.path("index/NAME").read_text())
+    made = project.apply()
+    assert made.status == 0, made.err
+    began = time.monotonic()
+    ingest(project, count, other)
+    took = time.monotonic() - began
+    file.unlink()
+    gone = project.apply()
+    assert gone.status == 0, gone.err
+    return took
+
+
+def timed(project: Project) -> tuple[float, float]:
+    """Seconds of an apply, and of those the seconds that the index took."""
+    began = time.monotonic()
+    command, environ = project.command("apply", "--yes", "--format", "json")
+    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    took = {each["address"]: each["seconds"] for each in json.loads(done.stdout)["applied"]}
+    MEASURED.info(f"{took}; {done.stderr.splitlines()[-3:]}")
+    return time.monotonic() - began, float(took[f"index/{project.name}"])
 
 
 @pytest.mark.parametrize(

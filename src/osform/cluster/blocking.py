@@ -41,10 +41,16 @@ def unblock(cluster: Cluster, index: str, patience: Patience | None = None) -> N
     persist(cluster, request, patience or Patience.of(60), longest=30)
 
 
-def clone_index(cluster: Cluster, source: str, target: str, patience: Patience | None = None) -> None:
-    """Have the blocked ``source`` a second time under another name, by hard links, and wait until it is there."""
+def clone_index(
+    cluster: Cluster, source: str, target: str, settings: Mapping[str, Any], patience: Patience | None = None
+) -> None:
+    """Have the blocked ``source`` a second time under another name, by hard links, and wait until it is there.
+
+    ``settings``, with dotted keys, stand in place of the source's own.
+    """
     patience = patience or Patience.of(60)
-    request = Request("PUT", f"/{quote(source)}/_clone/{quote(target)}", {}, {"wait_for_active_shards": "1"})
+    path, body = f"/{quote(source)}/_clone/{quote(target)}", {"settings": dict(settings)} if settings else {}
+    request = Request("PUT", path, body, {"wait_for_active_shards": "1"})
     try:
         persist(cluster, request, patience, longest=30)
     except RequestFailed as error:

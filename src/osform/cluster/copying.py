@@ -123,8 +123,7 @@ class Copier:
             vectors.verify(self.cluster, self.copy.target, maps, sample=sample)
 
     def _again(self, wrong: Sequence[Astray]) -> None:
-        for some in _cut([each.id for each in wrong], self.tasks.batch):
-            self.tasks.copy(some, self.patience)
+        self.tasks.copy([each.id for each in wrong], self.patience)
         self.target.refresh(self.patience)
 
     def _check_last(self, maps: Sequence[VectorMap]) -> None:
@@ -153,8 +152,9 @@ class Copier:
         except BaseException:
             self.gate.reopen(self.patience)
             raise
+        blocked = self.clock() - began
         restore(self.cluster, self.copy.source, self.copy.pipelines, self.patience)
-        return Handed(documents, self.clock() - began, numbers)
+        return Handed(documents, blocked, numbers)
 
     def _request(self, ids: Sequence[str], size: int) -> Request:
         source: dict[str, Any] = {"index": self.copy.source, "size": size, "query": {"ids": {"values": list(ids)}}}
@@ -195,7 +195,9 @@ class Copier:
         if "upto" not in self.journal:
             self._note(upto=_keys(self.source.checkpoints(self.patience)), done={}, tasks={})
         under_way: Mapping[str, Any] = self.journal.get("tasks") or {}
-        self.tasks.outlast(list(under_way), self.patience)
+        # Those of a round as well, else one would write what it read before over what is copied from here on.
+        at_work = self.tasks.running(self.copy.target, self.patience)
+        self.tasks.outlast(list(dict.fromkeys([*under_way, *at_work])), self.patience)
         self.target.refresh(self.patience)
         for shard, first, last in under_way.values():
             for page in self.source.written(shard, first, last, self.patience):
@@ -246,7 +248,9 @@ class Copier:
         if deletions:
             for shard, last in reached.items():
                 count += self._drop(list(self.manifest.gone(self.source, shard, last, patience)), patience)
-        self._note(upto=_keys(reached), done=_keys(reached))
+        self.journal.update(upto=_keys(reached), done=_keys(reached))
+        if not settled:  # the last round is written down with what follows it, while writes wait
+            self.remember({})
         return count
 
     def _drop(self, candidates: list[Written], patience: Patience) -> int:
@@ -279,11 +283,9 @@ class Copier:
                 self.manifest.copied(page)
         # What changed while it was listed has a number beyond, and comes with the next round.
         self._drop(self.manifest.extra(), self.patience)
-        for some in _cut(self.manifest.missing(), self.tasks.batch):
-            self.tasks.copy(some, self.patience)
+        self.tasks.copy(self.manifest.missing(), self.patience)
 
     def _same(self, patience: Patience) -> int:
-        self.target.refresh(patience)
         there, here = self.source.count(patience), self.target.count(patience)
         if there != here:
             raise NotReady(

@@ -38,9 +38,10 @@ class Gate:
 
     def shut(self, patience: Patience) -> None:
         """Refuse writes to the source, and send those that come all the same through the target's pipelines."""
-        blocking.block(self.cluster, self.source, patience)
         theirs = _named(self.cluster, self.target, patience)
-        if theirs != _named(self.cluster, self.source, patience):
+        other = theirs != _named(self.cluster, self.source, patience)
+        blocking.block(self.cluster, self.source, patience)
+        if other:
             _name(self.cluster, self.source, theirs, patience)
             self._under_way = self._writes(patience)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from osform.errors import DocumentsRefused, TaskFailed
 
 _FIRST_BATCH, _LEAST_BATCH, _MOST_BATCH = 400, 100, 2000
 _TASK_SECONDS = 4.0  # of work in one task, about
+_LEAST_SHARE = 25  # documents for which one more task is worth its while
 _QUEUED_SECONDS = 0.4  # of work in the bulks under way: whoever searches waits in the same queue
 _SHOWN = 5
 
@@ -44,9 +46,15 @@ class Tasks:
         return name
 
     def copy(self, ids: Sequence[str], patience: Patience) -> None:
-        """Copy these documents and wait for it. Raises what ``finish`` raises."""
-        if ids:
-            self.finish(self.start(ids, patience), ids, patience)
+        """Copy these documents, several tasks at a time, and wait for it. Raises what ``finish`` raises."""
+        share = min(self.batch, max(_LEAST_SHARE, -(-len(ids) // self.at_once)))
+        under_way: deque[tuple[str, Sequence[str]]] = deque()
+        for some in (ids[first : first + share] for first in range(0, len(ids), share)):
+            if len(under_way) == self.at_once:
+                self.finish(*under_way.popleft(), patience)
+            under_way.append((self.start(some, patience), some))
+        for name, some in under_way:
+            self.finish(name, some, patience)
 
     def finish(self, name: str, ids: Sequence[str], patience: Patience) -> None:
         """Wait until all of these documents are copied, with as many tasks as that takes.
@@ -71,6 +79,12 @@ class Tasks:
             patience.pause(attempt, first=0.5)
             attempt += 1
             name = self.start(left, patience)
+
+    def running(self, target: str, patience: Patience) -> list[str]:
+        """Tasks at work that copy into this index, whoever started them: one that was killed wrote down a few only."""
+        params = {"actions": "indices:data/write/reindex", "detailed": "true", "group_by": "none"}
+        tasks = persist(self._cluster, Request("GET", "/_tasks", params=params), patience)["tasks"]
+        return [f"{each['node']}:{each['id']}" for each in tasks if f"to [{target}]" in each.get("description", "")]
 
     def outlast(self, names: Sequence[str], patience: Patience) -> None:
         """Wait until none of these is running any more, however it ended."""

@@ -34,10 +34,9 @@ def abandon(cluster: Cluster, ledger: Ledger, state: State, report: Report) -> t
         if source and blocking.is_blocked(cluster, source, Patience.of(_SECONDS)):
             Gate(cluster, source, index, entry.journal.get("pipelines", {})).reopen(Patience.of(_SECONDS))
         persist_if_there(cluster, Request("DELETE", f"/{quote(index)}"), Patience.of(_SECONDS))
-        pinned = []
-        if source and blocking.drop_clone(cluster, source, str(entry.journal.get("kept", "")), Patience.of(_SECONDS)):
-            pinned = [Address.parse(each) for each in entry.journal.get("pinned", ())]
-        for copy in (*owning.copies_of(entry, state), *pinned):
+        if source:
+            blocking.drop_clone(cluster, source, str(entry.journal.get("kept", "")), Patience.of(_SECONDS))
+        for copy in owning.copies_of(entry, state):
             path = pipelines.path(KINDS[copy.kind].BASE, copy.name)  # type: ignore[attr-defined]
             persist_if_there(cluster, Request("DELETE", path), Patience.of(_SECONDS))
         ledger.forget(entry.address)

@@ -180,8 +180,12 @@ class Hands:
         if live is not None:
             self._remove_strays(change.address, live)
             self._remove_all(change.address, live)
-        for copy in owning.copies_of(entry, survey.state) if entry and entry.role == "next" else ():
-            self._remove_all(copy, Live({}))
+        if entry and entry.role == "next":
+            source, kept = str(entry.journal.get("source", "")), str(entry.journal.get("kept", ""))
+            if kept not in ("", source):
+                blocking.drop_clone(self.cluster, source, kept, self._patience(60))
+            for copy in owning.copies_of(entry, survey.state):
+                self._remove_all(copy, Live({}))
         self.journal(change.address)
 
     def _remove_strays(self, address: Address, live: Live) -> None:

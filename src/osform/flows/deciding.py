@@ -75,7 +75,7 @@ def _number(survey: Survey, moving: list[Address]) -> None:
     versions, named = dict(survey.context.versions), dict(survey.context.physical)
     for address in moving:
         source = survey.live[address].ids["index"]
-        number = _going_on(survey, address) or 1 + max(_taken(survey, address), default=1)
+        number = _going_on(survey, address) or _next(survey, address, source)
         target = physical(address.name, number)
         kept = physical(address.name, number - 1) if source == address.name else source
         survey.moves[address] = Move(source, target, number, kept)
@@ -87,6 +87,13 @@ def _number(survey: Survey, moving: list[Address]) -> None:
         if live := survey.live.get(pipeline):
             copies = survey.wanted(pipeline).ids.get("copies", "")
             survey.live = {**survey.live, pipeline: replace(live, ids={**live.ids, "copies": copies})}
+
+
+def _next(survey: Survey, address: Address, source: str) -> int:
+    number = 1 + max(_taken(survey, address), default=1)
+    # An index that loses its plain name is to have the number before, which a copy that was begun may have.
+    begun = {entry.ids.get("index") for entry in survey.state.entries.values() if entry.of == address}
+    return number + (source == address.name and physical(address.name, number - 1) in begun)
 
 
 def _going_on(survey: Survey, address: Address) -> int | None:

@@ -114,17 +114,21 @@ def retained(state: State, seeds: Iterable[Body], wanted: Container[Address], no
 
 
 def copies_of(filling: Entry, state: State) -> Iterator[Address]:
-    """The copies of pipelines that an index which is being filled has, and no other index of the stack uses."""
+    """The copies of pipelines that an index which is being filled has, and no other index of the stack uses.
+
+    Those as well that the old one was to keep, had it given up its plain name.
+    """
     used = {
         leaf
         for entry in state.entries.values()
         if entry.role != "next" and entry.address.kind == "index"
         for _, leaf in leaves(dict(entry.recorded.get("settings", {})))
     }
-    for setting, kind in PIPELINES:
-        name = str(filling.asked.get("settings", {}).get(setting, ""))
-        if name not in used and Address(kind, name.rpartition("-v")[0]) in state.entries:
-            yield Address(kind, name)
+    mine = [Address(kind, str(filling.asked.get("settings", {}).get(setting, ""))) for setting, kind in PIPELINES]
+    pinned = [Address.parse(each) for each in filling.journal.get("pinned", ())]
+    for copy in dict.fromkeys([*mine, *pinned]):
+        if copy.name not in used and replace(copy, name=copy.name.rpartition("-v")[0]) in state.entries:
+            yield copy
 
 
 def _called_there(entry: Entry) -> Iterator[str]:

@@ -71,8 +71,9 @@ class Replacing:
             self._put_pipelines()
             self._make(self.survey.live[self.address])
             moved = self._fill(entry)
-        elif self.move.kept == self.move.source:
-            restore(self.cluster, self.move.source, entry.journal.get("pipelines", {}), self._patience())
+        elif (left := entry.journal["source"]) == entry.journal["kept"]:
+            # By the journal: an index that lost its plain name is gone, and what answers to it is the new one.
+            restore(self.cluster, left, entry.journal.get("pipelines", {}), self._patience())
         return self._settle(moved)
 
     def _begin(self) -> Entry:
@@ -131,6 +132,7 @@ class Replacing:
             self.report(Note(f"comparing {self.move.target} with what its model says"))
             copier.verify(maps, SAMPLE)
             self._accept(maps)
+            self._pin(own)
             handed = copier.hand_over(lambda: self._move_aliases(own), maps)
         blocked = f"writes waited for {handed.blocked_seconds:.1f} s"
         self.report(Note(f"{self.address} is {self.move.target} now: {handed.documents:,} documents, {blocked}"))
@@ -165,9 +167,10 @@ class Replacing:
         ]
         if source == self.address.name:
             drop_clone(self.cluster, source, self.move.kept)
-            clone_index(self.cluster, source, self.move.kept)
-            restore(self.cluster, self.move.kept, own, self._patience())
-            self._pin(own)
+            kept = {**own, **{setting: copy.name for copy, _, setting in self._plain(own)}}
+            clone_index(self.cluster, source, self.move.kept, {key: value for key, value in kept.items() if value})
+            # What it had none of, it would have of the new index by now.
+            restore(self.cluster, self.move.kept, {key: kept[key] for key in own}, self._patience())
             actions.append({"remove_index": {"index": source}})
         else:
             actions += [{"remove": {"index": source, "alias": alias}} for alias in there]
@@ -175,13 +178,11 @@ class Replacing:
 
     def _pin(self, own: Mapping[str, str | None]) -> None:
         """An index under its plain name used pipelines by theirs, which are about to change: it keeps copies."""
-        kept = self.move.kept
-        for copy, name, setting in self._plain(own):
+        for copy, name, _ in self._plain(own):
             base = _BASES[copy.kind]
             body = persist(self.cluster, Request("GET", pipelines.path(base, name)), self._patience())
             put = Request("PUT", pipelines.path(base, copy.name), body[name])
             persist(self.cluster, put, self._patience())
-            persist(self.cluster, Request("PUT", f"/{quote(kept)}/_settings", {setting: copy.name}), self._patience())
 
     def _plain(self, own: Mapping[str, str | None]) -> Iterator[tuple[Address, str, str]]:
         """The pipelines that the old index uses by plain name: what a copy is called, the name, the index's setting.
