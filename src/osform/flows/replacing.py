@@ -84,13 +84,20 @@ class Replacing:
             self.target, "applying", asked, ids={"index": self.move.target}, needs=needs, role="next", of=self.address
         )
         if "source" not in entry.journal:
-            pinned = [str(copy) for copy, _, _ in self._plain({})]
-            own = own_pipelines(self.survey.live[self.address].body["settings"])
+            own = self._own()
+            pinned = [str(copy) for copy, _, _ in self._plain(own)]
             begun = {"source": self.move.source, "kept": self.move.kept, "pinned": pinned, "pipelines": own}
             entry = replace(entry, journal=begun)
         entry = self.stamp(entry)
         self.journal(entry)
         return entry
+
+    def _own(self) -> Mapping[str, str | None]:
+        """The pipelines of the old index; while writes are refused it names others, and an apply may have ended then."""
+        for entry in self.survey.state.entries.values():
+            if entry.of == self.address and entry.journal.get("source") == self.move.source:
+                return dict(entry.journal.get("pipelines", {}))
+        return own_pipelines(self.survey.live[self.address].body["settings"])
 
     def _put_pipelines(self) -> None:
         """The copies that serve the new index; the old one goes on with its own."""
