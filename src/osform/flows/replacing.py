@@ -93,7 +93,7 @@ class Replacing:
         return entry
 
     def _own(self) -> Mapping[str, str | None]:
-        """The pipelines of the old index; while writes are refused it names others, and an apply may have ended then."""
+        """The old index's own pipelines. While writes are refused it names others, and an apply may have ended then."""
         for entry in self.survey.state.entries.values():
             if entry.of == self.address and entry.journal.get("source") == self.move.source:
                 return dict(entry.journal.get("pipelines", {}))
