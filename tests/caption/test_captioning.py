@@ -16,7 +16,7 @@ import numpy
 import pytest
 
 from osform.caption.engines import Loading
-from osform.caption.memory import bytes_a_picture
+from osform.caption.memory import batch_for, bytes_a_picture
 from osform.caption.prompts import Turn, Uses
 from osform.caption.replicas import Replicas
 from osform.core.events import Advanced, Event
@@ -297,3 +297,8 @@ def test_the_batch_of_a_large_model_is_smaller() -> None:
     )  # fmt: skip
     loading = Loading(Path(), precision="bf16")
     assert bytes_a_picture(small, loading) < bytes_a_picture(large, loading) < 200_000_000
+
+
+def test_copies_on_one_device_share_its_memory(opt: Path) -> None:
+    assert batch_for(opt, Loading(opt), copies=1_000_000) == 1
+    assert batch_for(opt, Loading(opt)) > 1

@@ -16,9 +16,9 @@ _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 _AT_ONCE = 24  # widths of a token's activations that live at the same time, attention's included; chosen with room
 
 
-def batch_for(folder: Path, loading: Loading) -> int:
-    """The batch for the memory that is free now, less what the weights will take. At least 1."""
-    free = _free(loading.device) - sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+def batch_for(folder: Path, loading: Loading, copies: int = 1) -> int:
+    """The batch for the memory that is free now, less what the weights of ``copies`` will take. At least 1."""
+    free = _free(loading.device) // copies - sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     most = MOST if loading.device.startswith("cuda") else _MOST_ON_A_CPU
     fit = int(free * _SHARE / bytes_a_picture(checkpoints.settings(folder, "config.json"), loading))
     return max(1, min(most, 1 << (fit.bit_length() - 1) if fit > 0 else 1))

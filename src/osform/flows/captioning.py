@@ -112,7 +112,8 @@ def describe(
         lines = stack.enter_context(Descriptions(out))
         kept = Manifest(manifest.path_of(out), made_with)
         kept.take_up(lines.lines)
-        batch = manner.batch or (USUAL_BATCH if several else batch_for(checkpoint.folder, loadings[0]))
+        copies = sum(each.device == loadings[0].device for each in loadings)
+        batch = manner.batch or (USUAL_BATCH if several else batch_for(checkpoint.folder, loadings[0], copies))
         report(Note(_loading(checkpoint, loadings)))
         hands: Hands
         if several:
