@@ -1,48 +1,63 @@
 """How well CLIP finds drawn scenes: ``python -m examples.toys.measure_clip [FOLDER]``.
 
 Two thousand pictures, half of them never seen in training, are asked by a text ("a red boat"), by a picture, and by a
-picture and a text together ("like this one, but blue"). It counts how often a picture of the right thing in the right
-colour is among the first five.
+picture and a text together ("like this one, but blue"). It counts how often a right picture is among the first five: one
+of the right thing in the right colour. Of picture and text together it counts as well how often one is found of which all
+is true that is true of the picture, but for the one thing that the text changes: its colour, its thing or its setting.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy
 
-from examples.drawn import Picture, draw
+from examples.drawn import Picture, Scene, draw
 from examples.drawn.canvas import COLOURS
 from examples.drawn.scene import with_article
+from examples.drawn.settings import SETTINGS
 from examples.drawn.things import THINGS
 from examples.toys import TOY_CLIP
+from examples.toys.phrases import Fact, facts_of
 from examples.toys.train_blip2 import CHUNK, TRAINED_ON
-from osform.pictures.blending import Crowd, centred, mean
+from osform.pictures.blending import BLENDS, Blend, Crowd, centred, mean
 
+WEIGHTS = (0.3, 0.4, 0.5, 0.6)
 UNSEEN = 7  # the seed of pictures that no training has drawn
 FIRST = 5
 LEAST = {"text": 0.9, "picture": 0.95, "both": 0.75}
 """What is promised of the toy."""
 
-Pair = tuple[str, str]
+Pair = tuple[str, str]  # thing and colour
 # A text or a picture in, ids of pictures out, best first.
+Changed = Literal["colour", "thing", "setting"]
 Search = Callable[["Asked"], Sequence[int]]
+Kinds = Mapping[str, Sequence["Asked"]]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, by a text, by the picture of a number, or by both, and what a right answer shows."""
+    """A question, by a text, by the picture of a number, or by both, and what a right answer shows.
+
+    ``whole``: nothing else may be true of it.
+    """
 
     text: str
     picture: int | None
-    right: Pair
+    right: frozenset[Fact]
+    whole: bool = False
+
+    def answered_by(self, picture: Picture) -> bool:
+        """Whether a picture is right. The one that is asked with is no answer, which is not seen here."""
+        facts = facts_of(picture.truth)
+        return facts == self.right if self.whole else facts >= self.right
 
 
 def pictures_to_search(count: int = 2_000) -> list[Picture]:
@@ -53,46 +68,77 @@ def pictures_to_search(count: int = 2_000) -> list[Picture]:
     return seen + draw(count - len(seen), UNSEEN)
 
 
-def shown(picture: Picture) -> frozenset[Pair]:
-    """Thing and colour of all that a picture shows."""
+def _shown(picture: Picture) -> frozenset[Pair]:
     return frozenset((item.thing, item.colour) for item in picture.truth.items)
+
+
+def _shows(thing: str, colour: str) -> frozenset[Fact]:
+    return frozenset({("item", colour, thing)})
 
 
 def by_text(pictures: Sequence[Picture]) -> list[Asked]:
     """Every thing in every colour that is there to be found."""
-    there = {pair for each in pictures for pair in shown(each)}
+    there = {pair for each in pictures for pair in _shown(each)}
     pairs = [(thing, colour) for thing in THINGS for colour in COLOURS]
-    return [Asked(with_article(f"{colour} {thing}"), None, (thing, colour)) for thing, colour in pairs
+    return [Asked(with_article(f"{colour} {thing}"), None, _shows(thing, colour)) for thing, colour in pairs
             if (thing, colour) in there]  # fmt: skip
 
 
 def by_picture(pictures: Sequence[Picture], count: int = 300) -> list[Asked]:
     """Pictures of one thing; the picture itself is no answer."""
-    return [Asked("", number, _only(pictures[number])) for number in _single(pictures, count)]
+    return [Asked("", number, _shows(*_only(pictures[number]))) for number in _single(pictures, count)]
 
 
 def by_both(pictures: Sequence[Picture], count: int = 300) -> list[Asked]:
     """The same thing in another colour that there is a picture of."""
-    there = {pair for each in pictures for pair in shown(each)}
+    there = {pair for each in pictures for pair in _shown(each)}
     random = Random(3)
     asked = []
     for number in _single(pictures, count):
         thing, colour = _only(pictures[number])
         others = [each for each in COLOURS if each != colour and (thing, each) in there]
         wanted = random.choice(others)
-        asked.append(Asked(f"but {wanted}", number, (thing, wanted)))
+        asked.append(Asked(f"but {wanted}", number, _shows(thing, wanted)))
     return asked
+
+
+def by_both_all_else_kept(pictures: Sequence[Picture], changed: Changed, count: int = 300) -> list[Asked]:
+    """The text changes one of colour, thing and setting; what is right is like the picture in all the rest."""
+    there = {facts_of(each.truth) for each in pictures}
+    random = Random(4)
+    asked: list[list[Asked]] = [[], []]
+    for number in _single(pictures, len(pictures)):
+        ways = [(text, facts_of(other)) for text, other in _others(pictures[number].truth, changed)]
+        ways = [each for each in ways if each[1] in there]
+        if ways:
+            text, facts = random.choice(ways)
+            asked[number >= len(pictures) // 2].append(Asked(text, number, facts, whole=True))
+    return [each for half in asked for each in half[: count // 2]]
+
+
+def _others(truth: Scene, changed: Changed) -> list[tuple[str, Scene]]:
+    """What else a scene of one item could be, and what is said to have it so."""
+    (item,) = truth.items
+    match changed:
+        case "colour":
+            return [(f"but {each}", replace(truth, items=(replace(item, colour=each),)))
+                    for each in COLOURS if each != item.colour]  # fmt: skip
+        case "thing":
+            return [(with_article(each), replace(truth, items=(replace(item, thing=each),)))
+                    for each in THINGS if each != item.thing]  # fmt: skip
+        case "setting":
+            return [(each.phrase, replace(truth, setting=each)) for each in SETTINGS if each != truth.setting]
 
 
 def _single(pictures: Sequence[Picture], count: int) -> list[int]:
     """Half of them learned from and half not, evenly."""
     middle_of = len(pictures) // 2
     halves = (range(middle_of), range(middle_of, len(pictures)))
-    return [each for half in halves for each in [n for n in half if len(shown(pictures[n])) == 1][: count // 2]]
+    return [each for half in halves for each in [n for n in half if len(_shown(pictures[n])) == 1][: count // 2]]
 
 
 def _only(picture: Picture) -> Pair:
-    (pair,) = shown(picture)
+    (pair,) = _shown(picture)
     return pair
 
 
@@ -101,7 +147,7 @@ def found(search: Search, asked: Sequence[Asked], pictures: Sequence[Picture]) -
     hits, rights = 0, 0.0
     for each in asked:
         first = [number for number in search(each) if number != each.picture][:FIRST]
-        right = [each.right in shown(pictures[number]) for number in first]
+        right = [each.answered_by(pictures[number]) for number in first]
         hits += any(right)
         rights += sum(right) / FIRST
     return hits / len(asked), rights / len(asked)
@@ -115,7 +161,7 @@ class Vectors:
     of_texts: Mapping[str, numpy.ndarray[Any, Any]]
     crowd: Crowd
 
-    def search(self, how: str, weight: float = 0.5) -> Search:
+    def search(self, how: Blend, weight: float = 0.5) -> Search:
         def run(asked: Asked) -> Sequence[int]:
             seen = self.of_pictures[asked.picture] if asked.picture is not None else None
             said = self.of_texts[asked.text] if asked.text else None
@@ -171,25 +217,44 @@ def vectors_of(folder: Path, pictures: Sequence[Picture], asked: Sequence[Asked]
     return Vectors(of_pictures, of_texts, Crowd(of_pictures.mean(0).tolist(), some))
 
 
-def rows(vectors: Vectors, pictures: Sequence[Picture]) -> Iterator[tuple[str, float, float]]:
-    """What is asked and how, the share found, and how many of five are right."""
-    yield ("text", *found(vectors.search(""), by_text(pictures), pictures))
-    yield ("picture", *found(vectors.search(""), by_picture(pictures), pictures))
-    for how in ("mean", "scores", "centred"):
-        for weight in (0.4, 0.5, 0.6):
-            name = f"both, {how}, text {weight}"
-            yield (name, *found(vectors.search(how, weight), by_both(pictures), pictures))
+def kinds_of_both(pictures: Sequence[Picture], count: int = 300) -> Kinds:
+    """Questions by a picture and a text together, by what a right answer has of either."""
+    whole: dict[str, Sequence[Asked]] = {
+        f"{each} changed, all else kept": by_both_all_else_kept(pictures, each, count) for each in get_args(Changed)
+    }
+    return {"thing kept, colour changed": by_both(pictures, count), **whole}
+
+
+def shares(
+    search: Callable[[Blend, float], Search], kinds: Kinds, pictures: Sequence[Picture]
+) -> Iterator[tuple[Blend, float, list[float]]]:
+    """Of every blend and weight, the share of each kind of questions that has a right answer among the first five."""
+    for blend, weight in itertools.product(BLENDS, WEIGHTS):
+        yield blend, weight, [found(search(blend, weight), asked, pictures)[0] for asked in kinds.values()]
+
+
+def row(*cells: object) -> str:
+    """A line of a table in Markdown; shares in percent."""
+    shown = (f"{100 * each:.1f} %" if isinstance(each, float) else str(each) for each in cells)
+    return f"| {' | '.join(shown)} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=TOY_CLIP)
     parser.add_argument("--pictures", type=int, default=2_000)
+    parser.add_argument("--questions", type=int, default=300, help="Of each kind. [default: 300]")
     asked = parser.parse_args()
     pictures = pictures_to_search(asked.pictures)
-    questions = [*by_text(pictures), *by_both(pictures)]
-    for name, share, right in rows(vectors_of(asked.folder, pictures, questions), pictures):
-        print(json.dumps({"asked by": name, "found": round(share, 3), "right of five": round(right, 3)}), flush=True)
+    text, picture = by_text(pictures), by_picture(pictures, asked.questions)
+    kinds = kinds_of_both(pictures, asked.questions)
+    vectors = vectors_of(asked.folder, pictures, [*text, *itertools.chain(*kinds.values())])
+    print(row("asked by", "questions", "a right one among the first five", "right ones of the first five"))
+    for name, questions in (("text", text), ("picture", picture)):
+        print(row(name, len(questions), *found(vectors.search("mean"), questions, pictures)), flush=True)
+    print("\n" + row("both", "the text's share", *(f"{name} ({len(each)})" for name, each in kinds.items())))
+    for blend, weight, found_of in shares(vectors.search, kinds, pictures):
+        print(row(blend, f"{weight:g}", *found_of), flush=True)
 
 
 if __name__ == "__main__":

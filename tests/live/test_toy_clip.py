@@ -12,7 +12,19 @@ import pytest
 
 from examples.drawn import Picture
 from examples.toys import TOY_CLIP
-from examples.toys.measure_clip import LEAST, Asked, by_both, by_picture, by_text, found, pictures_to_search, png, shown
+from examples.toys.measure_clip import (
+    LEAST,
+    Asked,
+    by_both,
+    by_picture,
+    by_text,
+    found,
+    kinds_of_both,
+    pictures_to_search,
+    png,
+    row,
+    shares,
+)
 from osform.cluster.client import Cluster
 from osform.cluster.models import delete, delete_group
 from osform.core.checks import Checks, Query
@@ -46,15 +58,16 @@ class Drawn:
     files: Sequence[Path]
     seer: Seer
 
-    def search(self, blend: Blend = "centred") -> Callable[[Asked], list[int]]:
+    def search(self, blend: Blend = "centred", weight: float = 0.5) -> Callable[[Asked], list[int]]:
         """As ``examples.toys.measure_clip`` asks, through the cluster."""
         place = {str(path): number for number, path in enumerate(self.files)}
 
         def run(asked: Asked) -> list[int]:
             picture = self.files[asked.picture].read_bytes() if asked.picture is not None else None
             answer = search(
-                self.cluster, self.alias, text=asked.text, picture=picture, size=6, blend=blend, seer=self.seer
-            )
+                self.cluster, self.alias, text=asked.text, picture=picture, size=6, blend=blend, weight=weight,
+                seer=self.seer,
+            )  # fmt: skip
             return [place[hit.source["image"]] for hit in answer.found.hits]
 
         return run
@@ -111,6 +124,21 @@ def test_the_right_thing_in_the_right_colour_is_found(drawn: Drawn) -> None:
     assert both["centred"][1] > both["mean"][1]
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("drawn", [2_000], indirect=True)
+def test_both_at_once_find_more_by_the_default_blend_than_by_the_plain_mean(drawn: Drawn) -> None:
+    """Every blend at several weights: "like this one, but" in another colour, another thing, or elsewhere."""
+    kinds = kinds_of_both(drawn.pictures, 100)
+    log.info(row("both", "the text's share", *(f"{name} ({len(each)})" for name, each in kinds.items())))
+    told = {}
+    for blend, weight, found_of in shares(drawn.search, kinds, drawn.pictures):
+        told[blend, weight] = found_of
+        log.info(row(blend, f"{weight:g}", *found_of))
+    assert told["centred", 0.5][0] >= LEAST["both"]
+    for weight in (0.3, 0.4, 0.5):
+        assert sum(told["centred", weight]) > sum(told["mean", weight]), weight
+
+
 @pytest.mark.parametrize("drawn", [100], indirect=True)
 def test_checks_ask_by_text_and_by_picture_old_beside_new(drawn: Drawn) -> None:
     """Recall of the drawn set as osform evaluate measures it, of two indices of the same pictures."""
@@ -128,7 +156,7 @@ def test_checks_ask_by_text_and_by_picture_old_beside_new(drawn: Drawn) -> None:
 
 def _query(drawn: Drawn, asked: Asked, number: int) -> Query:
     """Every picture of the right thing in the right colour is relevant."""
-    right = [place for place, each in enumerate(drawn.pictures) if asked.right in shown(each)]
+    right = [place for place, each in enumerate(drawn.pictures) if asked.answered_by(each)]
     grades = {identity(Named(str(drawn.files[place])), None): 1 for place in right}
     picture = str(drawn.files[asked.picture]) if asked.picture is not None else ""
     return Query(asked.text, grades, None, "picture", None, None, ("queries", number), picture)
