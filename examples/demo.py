@@ -5,6 +5,7 @@ Each step prints the command that it runs, so that the same can be done by hand.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SCRATCH = ROOT / ".demo"
 BIN = Path(sys.executable).parent
+ADDRESS = "http://127.0.0.1:8780/"  # where osform ui serves if nothing else is said
 
 
 def say(text: str) -> None:
@@ -46,6 +48,12 @@ def pictures() -> None:
     run("python", "-m", "examples.gallery", "drawn", *asked, "--html", ".demo/found.html")
 
 
+def look() -> None:
+    """How the page is opened, which would serve until Ctrl-C."""
+    say(f"To try searches and look at what is found, open a page on this machine; it is at {ADDRESS} until Ctrl-C:")
+    print(f"$ {os.path.relpath(BIN / 'osform', ROOT)} ui --index drawn --pictures .demo/pictures --open", flush=True)
+
+
 def main() -> None:
     started = time.monotonic()
     SCRATCH.mkdir(exist_ok=True)
@@ -73,8 +81,9 @@ def main() -> None:
     run("osform", "search", "images", "a quiet place by the water", "--mode", "hybrid", "--size", "3")
     say("What the photos must find is in provision/checks/images.yaml; so much of it they do")
     run("osform", "evaluate", "images")
-    say("The pictures that are found, drawn side by side; to look around on a page of this machine: osform ui")
+    say("The pictures that are found, drawn side by side into a file")
     run("osform", "search", "drawn", "a vessel on the water", "--size", "7", "--grid", ".demo/found.png")
+    look()
     say(f"Done in {time.monotonic() - started:.0f} s. Now edit a file in provision/ or templates/ and run: osform plan")
     print("  the cluster stays up: osform cluster status, osform cluster down; make demo-clean takes it all away")
 

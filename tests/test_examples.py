@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from examples import demo
+from osform.cli.ui import ui
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 QUESTION = "something hot to drink in the morning"
@@ -86,3 +90,15 @@ def test_this_pythons_library_has_several_thousand_and_the_same_ids_each_time() 
     ids = [json.loads(line)["id"] for line in first.splitlines()]
     assert len(ids) == len(set(ids)) > 2000
     assert {"subprocess.run", "subprocess.check_output"} <= set(ids)
+
+
+def test_the_command_that_the_demo_ends_with_opens_the_page_at_the_address_it_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    demo.look()
+    said, command = capsys.readouterr().out.strip().splitlines()
+    program, *words = shlex.split(command.removeprefix("$ "))
+    assert (Path(program).name, words[0]) == ("osform", "ui")
+    asked = ui.make_context("ui", words[1:]).params
+    assert f"http://{asked['listen']}:{asked['port']}/" in said
+    assert (asked["index"], asked["pictures"], asked["show"]) == ("drawn", (Path(".demo/pictures"),), True)

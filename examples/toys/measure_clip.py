@@ -1,9 +1,9 @@
 """How well CLIP finds drawn scenes: ``python -m examples.toys.measure_clip [FOLDER]``.
 
-Two thousand pictures, half of them never seen in training, are asked by a text ("a red boat"), by a picture, and by a
-picture and a text together ("like this one, but blue"). It counts how often a right picture is among the first five: one
-of the right thing in the right colour. Of picture and text together it counts as well how often one is found of which all
-is true that is true of the picture, but for the one thing that the text changes: its colour, its thing or its setting.
+Two thousand pictures, half of them never seen in training, are asked by a text ("a red boat"), by a picture, and by
+both together ("like this one, but blue"). It counts how often a right picture is among the first five: one of the right
+thing in the right colour. Of both together it also counts how often one is found of which all is true that is true of
+the picture, but for the one thing that the text changes: colour, thing or setting.
 """
 
 from __future__ import annotations

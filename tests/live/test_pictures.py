@@ -36,6 +36,7 @@ from osform.flows.searching_pictures import Seer, search
 from osform.flows.stack import Stack
 from osform.images.fetching import Web
 from osform.kinds import ml
+from osform.pictures.blending import BLENDS, Blend
 from osform.ui import App, Settings
 from osform.ui.folders import Folders
 from tests import clips, unsplash
@@ -270,10 +271,17 @@ def test_as_many_pictures_are_found_and_drawn_as_are_asked_for(gallery: Gallery,
         square.putpixel((0, 0), (number, number, number))
         square.save(name)
     assert gallery.ingest(*names).indexed == 60
+    seer, picture = Seer(), names[7].read_bytes()
+    asked: list[tuple[str | None, Blend]] = [(None, "centred"), *(("a boat", each) for each in BLENDS)]
     for count in (1, 3, 7, 50):
         found = search(gallery.cluster, gallery.alias, text="a boat", size=count).found
         assert len(found.hits) == count
         assert red_cells(draw(cells_of(found.hits, tmp_path), "a boat")) == count
+        for text, blend in asked:
+            answer = search(
+                gallery.cluster, gallery.alias, text=text, picture=picture, size=count, blend=blend, seer=seer
+            )
+            assert len(answer.found.hits) == count, (text, blend)
 
 
 def test_a_description_joins_the_picture_with_the_same_bytes(gallery: Gallery, tmp_path: Path) -> None:

@@ -27,13 +27,16 @@ from examples.toys.measure_clip import (
 )
 from osform.cluster.client import Cluster
 from osform.cluster.models import delete, delete_group
+from osform.cluster.picture_fields import PictureField
+from osform.cluster.queries import run
+from osform.cluster.targets import Target, describe
 from osform.core.checks import Checks, Query
 from osform.core.document import Document
 from osform.core.request import Request
 from osform.flows.evaluating import Side, side_by_side
 from osform.flows.indexing_pictures import Manner, identity, index_pictures
 from osform.flows.picture_inputs import Inputs
-from osform.flows.searching_pictures import Seer, search
+from osform.flows.searching_pictures import Seer, Wish, asked_of, request_for
 from osform.images.pictures import Picture as Named
 from osform.kinds import ml
 from osform.pictures.blending import BLENDS, Blend
@@ -57,20 +60,20 @@ class Drawn:
     pictures: Sequence[Picture]
     files: Sequence[Path]
     seer: Seer
+    target: Target
+    field: PictureField
 
     def search(self, blend: Blend = "centred", weight: float = 0.5) -> Callable[[Asked], list[int]]:
-        """As ``examples.toys.measure_clip`` asks, through the cluster."""
+        """As ``examples.toys.measure_clip`` asks, through the cluster; what the alias is was read once."""
         place = {str(path): number for number, path in enumerate(self.files)}
 
-        def run(asked: Asked) -> list[int]:
+        def ask(asked: Asked) -> list[int]:
             picture = self.files[asked.picture].read_bytes() if asked.picture is not None else None
-            answer = search(
-                self.cluster, self.alias, text=asked.text, picture=picture, size=6, blend=blend, weight=weight,
-                seer=self.seer,
-            )  # fmt: skip
-            return [place[hit.source["image"]] for hit in answer.found.hits]
+            wish = Wish(asked.text, picture, weight, blend)
+            request, _ = request_for(self.cluster, self.target, self.field, wish, size=6, only=None, seer=self.seer)
+            return [place[hit.source["image"]] for hit in run(self.cluster, request).hits]
 
-        return run
+        return ask
 
 
 @pytest.fixture(scope="module")
@@ -89,22 +92,27 @@ def text_tower(live_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     delete_group(cluster, group)
 
 
-@pytest.fixture(params=[100, pytest.param(2_000, marks=pytest.mark.soak)])
-def drawn(request: pytest.FixtureRequest, cluster: Cluster, text_tower: str, tmp_path: Path) -> Iterator[Drawn]:
+@pytest.fixture(scope="module", params=[100, pytest.param(2_000, marks=pytest.mark.soak)])
+def drawn(
+    request: pytest.FixtureRequest, live_url: str, text_tower: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Drawn]:
+    cluster, folder = Cluster(live_url), tmp_path_factory.mktemp("drawn")
     pictures = pictures_to_search(request.param)
-    files = [tmp_path / f"{number:04}.png" for number in range(len(pictures))]
+    files = [folder / f"{number:04}.png" for number in range(len(pictures))]
     for path, picture in zip(files, pictures, strict=True):
         path.write_bytes(png(picture))
     alias = f"drawn-{uuid.uuid4().hex[:8]}"
     make_gallery(cluster, alias, text_tower, DIMENSION)
     done = index_pictures(
-        cluster, alias, Inputs((str(tmp_path),)), model=str(TOY_CLIP), failures=tmp_path / "failed.jsonl",
+        cluster, alias, Inputs((str(folder),)), model=str(TOY_CLIP), failures=folder / "failed.jsonl",
         manner=Manner(workers=0),
     )  # fmt: skip
     assert (done.indexed, done.failed) == (len(pictures), 0)
-    yield Drawn(cluster, alias, pictures, files, Seer())
+    target = describe(cluster, alias)
+    yield Drawn(cluster, alias, pictures, files, Seer(), target, asked_of(cluster, target, None))
     cluster.send(Request("DELETE", f"/{alias}-v1"))
     cluster.send(Request("DELETE", f"/_search/pipeline/{alias}"))
+    cluster.close()
 
 
 def test_the_right_thing_in_the_right_colour_is_found(drawn: Drawn) -> None:
