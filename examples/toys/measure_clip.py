@@ -27,9 +27,10 @@ from examples.drawn.things import THINGS
 from examples.toys import TOY_CLIP
 from examples.toys.phrases import Fact, facts_of
 from examples.toys.train_blip2 import CHUNK, TRAINED_ON
-from osform.pictures.blending import BLENDS, Blend, Crowd, centred, mean
+from osform.pictures.blending import BLENDS, Blend, Crowd, centred, mean, scaled
 
 WEIGHTS = (0.3, 0.4, 0.5, 0.6)
+WAYS = {"centred": centred, "scores": scaled}
 UNSEEN = 7  # the seed of pictures that no training has drawn
 FIRST = 5
 LEAST = {"text": 0.9, "picture": 0.95, "both": 0.75}
@@ -167,20 +168,12 @@ class Vectors:
             said = self.of_texts[asked.text] if asked.text else None
             if seen is None or said is None:
                 vector = said if seen is None else seen
-            elif how == "scores":
-                return _ranked((1 - weight) * _scaled(self.of_pictures @ seen)
-                               + weight * _scaled(self.of_pictures @ said))  # fmt: skip
             else:
                 both = (seen.tolist(), said.tolist(), weight)
-                vector = numpy.array(centred(*both, self.crowd) if how == "centred" else mean(*both))
+                vector = numpy.array(mean(*both) if how == "mean" else WAYS[how](*both, self.crowd))
             return _ranked(self.of_pictures @ vector)
 
         return run
-
-
-def _scaled(scores: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]:
-    found: numpy.ndarray[Any, Any] = (scores - scores.min()) / (scores.max() - scores.min())
-    return found
 
 
 def _ranked(scores: numpy.ndarray[Any, Any]) -> list[int]:

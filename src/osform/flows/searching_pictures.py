@@ -21,7 +21,7 @@ from osform.core.request import Request
 from osform.errors import InputError, NotReady, VectorsAstray
 from osform.images.decoding import decode
 from osform.pictures import towers
-from osform.pictures.blending import Blend, Crowd, centred, mean
+from osform.pictures.blending import Blend, Crowd, centred, mean, scaled
 from osform.pictures.towers import Tower
 
 Only = Mapping[str, Any]
@@ -153,30 +153,30 @@ def request_for(
     seer: Seer,
 ) -> tuple[Request, str]:
     """The search, and in words what it goes by."""
-    queries, mode = _queries(cluster, target, field, wish, size, only, seer)
-    weights = [1.0 - wish.weight, wish.weight] if len(queries) == 2 else []
+    query, mode = _query(cluster, target, field, wish, size, only, seer)
+    queries = [query]
     if wish.descriptions and wish.text:
         queries += _of_descriptions(cluster, target, wish.text, size, only)
-        weights, mode = [], f"{mode}, with descriptions"
-    body: dict[str, Any] = {"size": size, "query": queries[0]}
+        mode = f"{mode}, with descriptions"
+    body: dict[str, Any] = {"size": size, "query": query}
     body["_source"] = {"excludes": sorted({*target.made, field.vector})}
     params = {}
     if len(queries) > 1:
         # Of each question the server puts together as many documents as the request asks for, and no more.
         body |= {"size": max(size, CANDIDATES), "query": {"hybrid": {"queries": queries}}}
-        body["search_pipeline"] = _together(weights, size)
-    elif "neural" not in queries[0]:
+        body["search_pipeline"] = _together(size)
+    elif "neural" not in query:
         params = {"search_pipeline": "_none"}  # nothing there has to be enriched or put together
     return Request("POST", f"/{quote(target.name, safe='')}/_search", body, params), mode
 
 
-def _queries(
+def _query(
     cluster: Cluster, target: Target, field: PictureField, wish: Wish, size: int, only: Only | None, seer: Seer
-) -> tuple[list[dict[str, Any]], str]:
+) -> tuple[dict[str, Any], str]:
     deep = max(size, CANDIDATES)
     if wish.picture is None:
         asked = {"query_text": wish.text, "model_id": text_model(field), "k": deep}
-        return [{"neural": {field.vector: asked if only is None else asked | {"filter": only}}}], "text"
+        return {"neural": {field.vector: asked if only is None else asked | {"filter": only}}}, "text"
     by = made(cluster, target, field.vector)
     if by is None:
         raise NotReady(
@@ -185,15 +185,20 @@ def _queries(
         )
     seen = seer.vector(wish.picture, by)
     if not wish.text:
-        return [near(field, seen, deep, only)], "picture"
+        return near(field, seen, deep, only), "picture"
     said = predict(cluster, text_model(field), [wish.text])[0]
+    vector, how = _blended(seen, said, wish, by)
+    return near(field, vector, deep, only), f"both, text {wish.weight:g}, {how}"
+
+
+def _blended(seen: Sequence[float], said: Sequence[float], wish: Wish, by: Made) -> tuple[list[float], str]:
+    """One vector for both, and what it is. Without pictures to measure by, it is the mean."""
+    crowd = Crowd(by.middle, by.some)
+    if wish.blend == "mean" or not by.some:
+        return mean(seen, said, wish.weight), "mean"
     if wish.blend == "scores":
-        both = [near(field, each, deep, only) for each in (seen, said)]
-        return both, f"both, text {wish.weight:g}, scores put together"
-    if wish.blend == "centred" and by.some:
-        vector = centred(seen, said, wish.weight, Crowd(by.middle, by.some))
-        return [near(field, vector, deep, only)], f"both, text {wish.weight:g}, centred"
-    return [near(field, mean(seen, said, wish.weight), deep, only)], f"both, text {wish.weight:g}, mean"
+        return scaled(seen, said, wish.weight, crowd), "scores put together"
+    return centred(seen, said, wish.weight, crowd), "centred"
 
 
 def near(field: PictureField, vector: Sequence[float], count: int, only: Only | None) -> dict[str, Any]:
@@ -210,12 +215,9 @@ def _of_descriptions(cluster: Cluster, target: Target, text: str, size: int, onl
     return queries
 
 
-def _together(weights: Sequence[float], size: int) -> dict[str, Any]:
+def _together(size: int) -> dict[str, Any]:
     """A search pipeline of the request's own: the index's has weights for its own number of questions."""
-    combination: dict[str, Any] = {"technique": "arithmetic_mean"}
-    if weights:
-        combination["parameters"] = {"weights": list(weights)}
-    how = {"normalization": {"technique": "min_max"}, "combination": combination}
+    how = {"normalization": {"technique": "min_max"}, "combination": {"technique": "arithmetic_mean"}}
     return {
         "phase_results_processors": [{"normalization-processor": how}],
         "response_processors": [{"truncate_hits": {"target_size": size}}],

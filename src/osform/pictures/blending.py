@@ -9,13 +9,13 @@ pictures, and by how much those differ in it, they can be weighed against each o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 Blend = Literal["centred", "mean", "scores"]
 BLENDS: tuple[Blend, ...] = get_args(Blend)
-"""``scores`` asks for both by themselves and has the server put the two rankings together."""
+"""``scores`` puts the scores of both together, each scaled to the span that the pictures' have."""
 
 Vector = Sequence[float]
 
@@ -33,14 +33,32 @@ class Crowd:
         squares = [(_dot(vector, each) - base) ** 2 for each in self.some]
         return math.sqrt(math.fsum(squares) / len(squares)) if squares else 0.0
 
+    def span(self, vector: Vector) -> float:
+        """From the least score that ``vector`` gives one of them to the highest."""
+        scores = [_dot(vector, each) for each in self.some]
+        return max(scores) - min(scores) if scores else 0.0
+
 
 def centred(picture: Vector, text: Vector, weight: float, crowd: Crowd) -> list[float]:
     """The vector whose scores are those of both, each from the middle and by its own spread; ``weight`` is the text's.
 
     A standard score is linear in the picture that is scored, so one vector asks for the sum of both.
     """
+    return _shared(picture, text, weight, crowd.spread)
+
+
+def scaled(picture: Vector, text: Vector, weight: float, crowd: Crowd) -> list[float]:
+    """The vector whose scores are those of both, each scaled to the span of its own (min-max), and put together.
+
+    Linear as well: so all pictures are scored by both, and not only those that either has among its first hundred, of
+    which hardly any would be the same where there are thousands.
+    """
+    return _shared(picture, text, weight, crowd.span)
+
+
+def _shared(picture: Vector, text: Vector, weight: float, width: Callable[[Vector], float]) -> list[float]:
     one, other = unit(picture), unit(text)
-    near, far = crowd.spread(one), crowd.spread(other)
+    near, far = width(one), width(other)
     if not near or not far:
         return mean(picture, text, weight)
     return unit(_sum([value / near for value in one], [value / far for value in other], weight))
