@@ -13,7 +13,7 @@ from osform.cli.stack import loaded, stack_options
 
 
 @click.command()
-@click.argument("verb", type=click.Choice(["plan", "apply"]), default="apply")
+@click.argument("verb", type=click.Choice(["plan", "status", "apply"]), default="apply")
 @stack_options
 @format_option()
 @click.option("--indices", multiple=True, metavar="PATTERN", help="Rights on these indices, not on the stack's own.")
@@ -25,7 +25,7 @@ def rights(
     format: str,
     indices: tuple[str, ...],
 ) -> None:
-    """Print the exact role that plan, or apply, needs for this stack. No cluster is asked.
+    """Print the exact role that plan, status or apply needs for this stack. No cluster is asked.
 
     The text is a file of the kind role: provision/role/NAME.yaml.
     """

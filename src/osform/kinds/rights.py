@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from osform.core.address import Address
 
-Verb = Literal["plan", "apply"]
+Verb = Literal["plan", "status", "apply"]
 LEDGER = "osform-ledger"
 _ML = "cluster:admin/opensearch/ml/"
 
@@ -65,6 +65,7 @@ _INDEX_APPLY = (
     "indices:admin/resize", "indices:monitor/stats",
 )  # fmt: skip
 _EVERY_PLAN = ("indices:admin/aliases/get",)
+_EVERY_STATUS = ("indices:monitor/settings/get", "indices:monitor/stats")
 _EVERY_APPLY = ("indices:monitor/settings/get", "indices:admin/mappings/get")
 _SECURITY_KINDS = frozenset({"role", "role_mapping", "internal_user", "action_group", "tenant"})
 
@@ -75,6 +76,8 @@ def role(stack: Iterable[Address], verb: Verb, patterns: Iterable[str] = ()) -> 
     kinds = {address.kind for address in addresses}
     apply = verb == "apply"
     cluster = {*_PLAN_ALWAYS, *(right for kind in kinds for right in _PLAN.get(kind, ()))}
+    if verb == "status":
+        cluster.add("cluster:monitor/health")
     if apply:
         cluster |= {*_APPLY_ALWAYS, *_USES, *(right for kind in kinds for right in _APPLY.get(kind, ()))}
     own = list(patterns) or [
@@ -83,7 +86,7 @@ def role(stack: Iterable[Address], verb: Verb, patterns: Iterable[str] = ()) -> 
     permissions = [_on([LEDGER], _LEDGER_PLAN, _LEDGER_APPLY if apply else ())]
     if own:
         permissions.append(_on(own, _INDEX_PLAN, _INDEX_APPLY if apply else ()))
-    permissions.append(_on(["*"], _EVERY_PLAN, _EVERY_APPLY if apply else ()))
+    permissions.append(_on(["*"], _EVERY_PLAN, _EVERY_APPLY if apply else _EVERY_STATUS if verb == "status" else ()))
     return {"cluster_permissions": sorted(cluster), "index_permissions": permissions}
 
 
