@@ -1,15 +1,8 @@
-"""What strangers may hand to osform, as functions of bytes: anything but an error of osform's own is a crash.
-
-    python -m tests.fuzz yaml -max_total_time=600
-
-lets atheris look for crashes of one of them, guided by what code the bytes reach.
-"""
+"""What strangers may hand to osform, as functions of bytes: anything but an error of osform's own is a crash."""
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -73,19 +66,3 @@ def tried(name: str, data: bytes) -> None:
         TARGETS[name](data)
     except (OsformError, SerializationError):
         return
-
-
-def main() -> None:
-    import atheris
-
-    name, seen = sys.argv.pop(1), ("osform", "yaml", "jinja2")
-    for each in [each for each in sys.modules if each.partition(".")[0] in (*seen, "tests")]:
-        del sys.modules[each]  # to be imported again, this time watched: all of Python would take minutes
-    with atheris.instrument_imports(include=list(seen)):
-        target = importlib.import_module("tests.fuzz").tried
-    atheris.Setup(sys.argv, lambda data: target(name, data))
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,16 @@
 """YAML, templates, references, answers, URLs and profiles that nobody would write: none of them brings osform down.
 
-In the ordinary run some seconds of Hypothesis; in the soak run, ten minutes of it and of atheris, which learns what
-code the bytes reach.
+In the ordinary run, up to a minute of Hypothesis and atheris, which learns what code the bytes reach; in the soak run,
+ten minutes of each.
 """
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +32,7 @@ BYTES = TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binar
 
 @pytest.mark.parametrize("name", TARGETS)
 @given(data=BYTES)
-@settings(max_examples=120)
+@settings(max_examples=400)
 def test_no_bytes_bring_it_down(name: str, data: bytes) -> None:
     tried(name, data)
 
@@ -50,10 +52,23 @@ def test_no_bytes_bring_it_down_in_ten_minutes_together(name: str) -> None:
         once()
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("name", TARGETS)
-def test_atheris_finds_no_crash_in_ten_minutes_together(name: str) -> None:
+def guided(name: str, folder: Path, *how: str) -> str:
+    """Let atheris look for crashes of a target, and return what it says at the end."""
     pytest.importorskip("atheris")
-    command = [sys.executable, "-m", "tests.fuzz", name, "-max_total_time=100", "-rss_limit_mb=1000", "-timeout=10"]
+    command = [sys.executable, "-m", "tests.guided", name, "-rss_limit_mb=1000", "-timeout=60", *how]
+    command.append(f"-artifact_prefix={folder}/")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+    logging.getLogger(__name__).info("%s: %s", name, done.stderr.splitlines()[-1])
+    return done.stderr
+
+
+def test_atheris_finds_no_crash_in_a_moment(tmp_path: Path) -> None:
+    said = guided("all", tmp_path, "-seed=1", "-runs=20000", "-max_total_time=25")
+    assert "cov: " in said
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", TARGETS)
+def test_atheris_finds_no_crash_in_ten_minutes_together(name: str, tmp_path: Path) -> None:
+    guided(name, tmp_path, "-max_total_time=100")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +15,15 @@ import pytest
 from click.testing import CliRunner
 
 from osform.cli.main import cli, main
+from osform.cli.plan_words import lines as shown
 from osform.errors import OsformError
 from tests.certificates import Answering, Said, serving
+from tests.cli.odd_cluster import ABOUT, answer_of, gone_wrong
 
-ABOUT = {"cluster_name": "c", "cluster_uuid": "u", "version": {"number": "3.6.0", "distribution": "opensearch"}}
-COMMANDS = (["plan"], ["drift"], ["status"], ["doctor"], ["history"], ["unlock"], ["search", "a", "text"])
+COMMANDS = tuple(
+    each.split()
+    for each in ("plan", "drift", "status", "doctor", "history", "history --all", "show 1", "unlock", "search a text")
+)
 WORDS = (
     "hits", "_source", "_id", "nodes", "name", "roles", "aliases", "mappings", "settings", "persistent", "a-v1",
     "index", "error", "items", "properties", "type", "default_pipeline", "osform-ledger", "stack", "address", "asked",
@@ -28,7 +33,8 @@ WRONG: tuple[Any, ...] = (
     None, 3, "x", [], {}, [[]], [None], {"hits": 3}, {"hits": {"hits": {}}}, {"hits": {"hits": [3]}},
     {"hits": {"hits": [{"_id": 3, "_source": []}]}}, {"nodes": [], "a-v1": 3}, {"a-v1": {"aliases": 3, "settings": []}},
 )  # fmt: skip
-EVIL = "\x1b[2J\x1b]0;owned\x07<script>alert(1)</script>\u202e[x](javascript:alert(1))|`"
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
+EVIL = "\x1b[2J\x1b]0;owned\x07\x9b2J<script>alert(1)</script>\u202e[x](javascript:alert(1))|`"
 
 
 @pytest.fixture(name="folder", autouse=True)
@@ -45,12 +51,12 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def told(url: str, command: list[str]) -> str:
     """What a command says; anything but an answer or an error of osform's own ends the test."""
     began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    done = CliRunner().invoke(cli, [*command, "--cluster", url])
+    done = CliRunner().invoke(cli, [*command, "--cluster", url], color=True)
     fine = done.exception is None or isinstance(done.exception, OsformError | SystemExit | click.ClickException)
     assert fine, (command, repr(done.exception))
     assert time.process_time() - began < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
-    return done.output + str(done.exception)
+    return done.output + shown(str(done.exception))
 
 
 def always(answer: Callable[[str], Any]) -> Answering:
@@ -89,16 +95,42 @@ def test_answers_drawn_at_random_are_sentences(count: int) -> None:
             told(server.url, command)
 
 
-def test_what_a_cluster_calls_its_things_reaches_no_terminal_and_no_page() -> None:
-    def answer(path: str) -> Any:
-        body = {"aliases": {"a": {}}, "mappings": {}, "settings": {"index": {"uuid": EVIL, EVIL: EVIL}}}
-        return {EVIL: body, "error": EVIL} if path.startswith(("/a", "/_alias")) else {"error": {"reason": EVIL}}
+def words_of(command: list[str], word: str) -> str:
+    """What a command says of a cluster whose things have this word for a name, in colour as on a terminal."""
 
-    with serving(always(answer)) as server:
-        for form in ("text", "markdown", "html", "json"):
-            said = told(server.url, ["plan", "--format", form])
-            assert "\x1b" not in said.replace("\x1b[0m", "") or form == "json"
-            assert "<script>" not in said or form == "json"
+    def answer(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Said:
+        return Said(body=answer_of(path, body, word))
+
+    with serving(answer) as server:
+        return told(server.url, command)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ["import", "--all"], ["destroy"]], ids=" ".join)
+def test_what_a_cluster_calls_its_things_is_shown_without_what_terminals_obey(command: list[str]) -> None:
+    said = words_of(command, EVIL)
+    assert "owned" in said or command[0] in ("plan", "doctor")
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(COLOURS.sub("", said))
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_what_a_cluster_calls_its_things_is_no_part_of_a_page(form: str) -> None:
+    said = words_of(["plan", "--format", form], EVIL)
+    assert "owned" in said
+    assert "<script>" not in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("count", [36, pytest.param(3000, marks=pytest.mark.soak)])
+def test_answers_with_one_thing_wrong_are_sentences(count: int) -> None:
+    for seed, command in rounds(count):
+        chance = random.Random(seed)
+
+        def answer(method: str, path: str, headers: Mapping[str, str], body: bytes, chance: Any = chance) -> Said:
+            right = answer_of(path, body, "a")
+            return Said(body=right if chance.random() < 0.4 else gone_wrong(right, chance))
+
+        with serving(answer) as server:
+            told(server.url, command)
 
 
 def test_what_a_cluster_says_in_an_error_is_shown_without_what_terminals_obey(capsys: Any) -> None:

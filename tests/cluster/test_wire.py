@@ -5,6 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def ask(*hosts: str, request: Request = ROOT, **more: Any) -> Any:
-    cluster = Cluster(Connection(hosts, timeout=5, **more))
+    cluster = Cluster(Connection(hosts, **{"timeout": 5, **more}))
     try:
         return cluster.send(request)
     finally:
@@ -135,6 +139,44 @@ def test_an_answer_of_gigabytes_is_left_unread() -> None:
     said = Said(body=flood, headers={"content-encoding": "gzip"})
     with serving(said) as server, pytest.raises(ClusterError, match="more than 64 MB, and was not read"):
         ask(server.url)
+
+
+DRIPS = {
+    "a body": (b"HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n", b" "),
+    "pieces": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "a body without an end": (b"HTTP/1.0 200 OK\r\n\r\n", b" "),
+    "a header": (b"HTTP/1.1 200 OK\r\nx: ", b" "),
+}
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_an_answer_that_drips_is_given_up(name: str) -> None:
+    start, drop = DRIPS[name]
+    with dripping(start, drop) as url, pytest.raises(Unreachable, match="gave no answer to GET / in time"):
+        ask(url, timeout=0.3)
+
+
+@contextmanager
+def dripping(start: bytes, drop: bytes) -> Iterator[str]:
+    """A server that sends a few bytes, and then more of them every now and then, for as long as somebody listens."""
+
+    class Drip(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.request.sendall(start)
+            with suppress(OSError):
+                while not over.wait(0.02):
+                    self.request.sendall(drop)
+
+    over = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            over.set()
+            server.shutdown()
 
 
 HOSTILE = {

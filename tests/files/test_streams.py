@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import sys
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +48,20 @@ def test_pieces_packed_one_after_the_other_are_one_file(tmp_path: Path, pack: Ca
 def test_standard_input_may_be_packed_too(monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(pack(LINES)))))
     assert sum(1 for _ in Reader([Input("-", "jsonl")], id_field="number")) == 20_000
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_a_file_that_unpacks_to_gigabytes_is_given_up_in_little_memory(tmp_path: Path, name: str) -> None:
+    packer = zlib.compressobj(9, wbits=31) if name == "gzip" else zstandard.ZstdCompressor().compressobj()
+    with (tmp_path / "rows").open("wb") as file:
+        for _ in range(80):
+            file.write(packer.compress(bytes(1 << 20)))
+        file.write(packer.flush())
+    tracemalloc.start()
+    with pytest.raises(InputError, match="unpacks to more than 500 times its size"):
+        read(tmp_path / "rows")
+    assert tracemalloc.get_traced_memory()[1] < 150_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])

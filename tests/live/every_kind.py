@@ -112,14 +112,14 @@ CASES = (
     ),
     Case(
         "search_pipeline/NAME",
-        "description: one\nversion: 1\nrequest_processors:\n- filter_query: {query: {term: {a: x}}}\n"
-        "response_processors:\n- rename_field: {field: a, target_field: b}\n"
+        "description: one\nversion: 1\nrequest_processors:\n- neural_query_enricher: {default_model_id: x}\n"
+        "response_processors:\n- rerank: {by_field: {target_field: b}}\n"
         "phase_results_processors:\n- normalization-processor: {normalization: {technique: min_max}}\n",
         (
             Edit("one", "two", ("description",)),
             Edit("version: 1", "version: 2", ("version",)),
-            Edit("a: x", "a: y", ("request_processors[0].filter_query.query.term.a",)),
-            Edit("target_field: b", "target_field: c", ("response_processors[0].rename_field.target_field",)),
+            Edit("model_id: x", "model_id: y", ("request_processors[0].neural_query_enricher.default_model_id",)),
+            Edit("target_field: b", "target_field: c", ("response_processors[0].rerank.by_field.target_field",)),
             Edit("min_max", "l2", ("phase_results_processors[0].normalization-processor.normalization.technique",)),
         ),
     ),

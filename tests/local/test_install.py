@@ -100,6 +100,19 @@ def test_a_file_that_is_no_archive_is_told_as_such(tmp_path: Path) -> None:
         unpack(installation(tmp_path / "cache", RELEASE, PLATFORM), RELEASE, PLATFORM, files, JAVA, silent)
 
 
+def test_paths_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
+    files = published(tmp_path)
+    with zipfile.ZipFile(files[DISTRIBUTION], "a") as zipped:
+        zipped.writestr("../../../outside", "harm")
+        zipped.writestr("/tmp/osform-outside", "harm")
+    with zipfile.ZipFile(files[LIBTORCH], "a") as zipped:
+        zipped.writestr("lib/../../outside", "harm")
+    unpack(installation(tmp_path / "cache", RELEASE, PLATFORM), RELEASE, PLATFORM, files, JAVA, silent)
+    place = installation(tmp_path / "cache", RELEASE, PLATFORM).root
+    assert all(path.is_relative_to(place) for path in tmp_path.rglob("*outside"))
+    assert not Path("/tmp/osform-outside").exists()
+
+
 def test_other_files_make_another_installation(tmp_path: Path) -> None:
     other = Release("9.9.9", DISTRIBUTION, (), RELEASE.torch, JavaRange(21), 1)
     assert installation(tmp_path, RELEASE, PLATFORM) != installation(tmp_path, other, PLATFORM)

@@ -154,7 +154,7 @@ def tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the Rust library raises plain Exception for files that it does not understand
         raise CaptionError(
             f"{folder}: its tokenizer can't be loaded: {error}",

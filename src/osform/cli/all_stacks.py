@@ -20,6 +20,7 @@ def plan_all(
     cluster: Cluster, root: Path, environment: str | None, variables: tuple[str, ...], format: str, *, detailed: bool
 ) -> int:
     """Plan and show all of them; what is wrong with one does not keep the others from being planned."""
+    from osform.cli.plan_words import lines
     from osform.cli.plans import show
     from osform.files import stacks
 
@@ -32,7 +33,7 @@ def plan_all(
                 made = loaded(folder, each, variables).plan(cluster)
             except OsformError as error:
                 failed.append(f"{folder} ({each or 'default'})")
-                click.echo(f"error: {folder} ({each or 'default'}): {error.message}", err=True)
+                click.echo(f"error: {folder} ({each or 'default'}): {lines(error.message)}", err=True)
                 continue
             plans.append(made)
             if format != "json":

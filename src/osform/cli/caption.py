@@ -155,6 +155,7 @@ def compare(paths: tuple[str, ...], page: Path, models: tuple[str, ...], format:
     Prints it, and draws a page with the pictures. The lines of each model are kept beside the page.
     """
     from osform.cli.caption_page import html
+    from osform.cli.plan_words import line
     from osform.flows.captioning import Manner
     from osform.flows.comparing_captions import compare as run
     from osform.flows.comparing_captions import shown
@@ -176,7 +177,7 @@ def compare(paths: tuple[str, ...], page: Path, models: tuple[str, ...], format:
         rows = [asdict(row) for row in done.rows]
         click.echo(json.dumps({"models": done.models, "page": str(page), "pictures": rows}, ensure_ascii=False))
     else:
-        click.echo("\n".join(_side_by_side(done)))
+        click.echo("\n".join(map(line, _side_by_side(done))))
         click.echo(f"drawn in {page}", err=True)
     return SOME_FAILED if any(each.failed for each in done.runs) else 0
 

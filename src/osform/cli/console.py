@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 
+from osform.cli.plan_words import line, lines
 from osform.core.events import Advanced, Begun, Ended, Event, Note, Report, Warned
 
 
@@ -15,9 +16,9 @@ def plain(event: Event) -> None:
     """One line for each note and warning; silent about progress, since nobody watches a log file move."""
     match event:
         case Note(text):
-            click.echo(text, err=True)
+            click.echo(lines(text), err=True)
         case Warned(text):
-            click.echo(f"warning: {text}", err=True)
+            click.echo(f"warning: {lines(text)}", err=True)
         case _:
             pass
 
@@ -67,11 +68,11 @@ def reporting() -> Iterator[Report]:
         def draw(event: Event) -> None:
             match event:
                 case Note(text):
-                    progress.console.print(text, markup=False, highlight=False)
+                    progress.console.print(lines(text), markup=False, highlight=False)
                 case Warned(text):
-                    progress.console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+                    progress.console.print(f"warning: {lines(text)}", style="yellow", markup=False, highlight=False)
                 case Begun(task, total, unit):
-                    running[task] = progress.add_task(task, total=total, unit=unit)
+                    running[task] = progress.add_task(line(task), total=total, unit=unit)
                 case Advanced(task, done, total) if task in running:
                     progress.update(running[task], completed=done, total=total)
                 case Ended(task) if task in running:

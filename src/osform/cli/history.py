@@ -104,7 +104,7 @@ def _show(run: Run) -> None:
     click.echo(line(f"{run.id}  {run.command} of {run.stack} ({run.environment}): {run.status}{took}"))
     click.echo(line(f"by {run.by} at {run.started_at}, commit {run.commit or 'unknown'}"))
     if run.checksum:
-        click.echo(f"checksum {run.checksum}")
+        click.echo(line(f"checksum {run.checksum}"))
     if run.message:
         click.echo(line(run.message))
     for change in run.changes:
@@ -121,7 +121,7 @@ def _show_change(change: Mapping[str, Any]) -> None:
     for each in change.get("differences", ()):
         click.echo(line(f"    {each['path']}: {_text(each['before'])} -> {_text(each['after'])}"))
     if change.get("more"):
-        click.echo(f"    and {change['more']} more")
+        click.echo(line(f"    and {change['more']} more"))
 
 
 def _text(value: Any) -> str:

@@ -46,6 +46,7 @@ def asked(lock_timeout: float, lease: float) -> LockOptions:
 @click.option("--force", is_flag=True, help="Also take the lock away from a process that is at work.")
 def unlock(cluster_url: str | None, format: str, force: bool) -> None:
     """Show who holds the cluster's lock, and release it if that process is dead: its lease is over."""
+    from osform.cli.plan_words import line
     from osform.flows.locking import unlock as release
 
     with connected(cluster_url) as cluster:
@@ -55,4 +56,4 @@ def unlock(cluster_url: str | None, format: str, force: bool) -> None:
     elif holding is None:
         click.echo("nobody holds the lock")
     else:
-        click.echo(f"released the lock of {holding}")
+        click.echo(line(f"released the lock of {holding}"))

@@ -44,8 +44,23 @@ COMMANDS = {
 }
 
 
+_ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of an answer that is not as OpenSearch's are: a number, say, where a list is expected."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are run, not when the group is listed."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. What an odd answer of a cluster upsets is one sentence, wherever that shows."""
+        try:
+            return super().invoke(ctx)
+        except _ODD as error:
+            from osform.cli.options import not_understood
+
+            if (told := not_understood(error)) is None:
+                raise
+            raise told from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -79,10 +94,12 @@ def main(argv: list[str] | None = None) -> NoReturn:
     try:
         status: Any = cli.main(argv, standalone_mode=False)
     except OsformError as error:
+        from osform.cli.plan_words import lines
+
         for line in [str(each) for each in error.problems] if isinstance(error, SpecError) else [error.message]:
-            click.echo(f"error: {_shown(line)}", err=True)
+            click.echo(f"error: {lines(line)}", err=True)
         if error.hint:
-            click.echo(f"next:  {_shown(error.hint)}", err=True)
+            click.echo(f"next:  {lines(error.hint)}", err=True)
         sys.exit(1)
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
@@ -91,10 +108,3 @@ def main(argv: list[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _shown(text: str) -> str:
-    """A message as a terminal may have it: a server's words may be in it, and whatever they hold."""
-    from osform.cli.plan_words import line
-
-    return "\n".join(map(line, text.split("\n")))

@@ -48,6 +48,7 @@ CONNECTION_OPTIONS = (
     ("--aws-region", "REGION", "The region to sign for."),
     ("--aws-role", "ARN", "A role to assume first."),
 )
+_ASKED = "osform.asked"
 _META = "osform.connection"
 
 
@@ -99,22 +100,21 @@ def connected(cluster_url: str | None) -> Iterator[Cluster]:
     if "fingerprint" in given:
         given["fingerprint"] = hex_only(given["fingerprint"])
     cluster = Cluster(connection(os.environ, Wishes(**given), cluster=cluster_url or "", profile=profile))
+    click.get_current_context().meta[_ASKED] = cluster
     try:
         yield cluster
-    except _ODD as error:
-        if os.environ.get("OSFORM_TRACEBACK"):
-            raise
-        raise _not_understood(cluster, error) from error
     finally:
         cluster.close()
 
 
-_ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What comes of an answer that is not as OpenSearch's are: a number, say, where a list is expected."""
+def not_understood(error: Exception) -> ClusterError | None:
+    """A mistake of osform's, or of whoever answered: one sentence for both, with the place where it showed.
 
-
-def _not_understood(cluster: Cluster, error: BaseException) -> ClusterError:
-    """A mistake of osform's, or of whoever answered: one sentence for both, with the place where it showed."""
+    None where no cluster was asked, or where ``OSFORM_TRACEBACK`` wants to see all of it.
+    """
+    cluster: Cluster | None = click.get_current_context().meta.get(_ASKED)
+    if cluster is None or os.environ.get("OSFORM_TRACEBACK"):
+        return None
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

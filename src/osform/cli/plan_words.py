@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from osform.core.diff import ABSENT, Difference
@@ -13,6 +14,8 @@ from osform.core.values import concealed
 SIGNS = {"create": "+", "update": "~", "replace": "!", "delete": "-", "adopt": "="}
 MOST_DELETED = 6  # lines: what a resource was says enough, and nobody compares it with anything
 LONGEST = 100
+# What terminals obey, what turns a line around, and what no encoding has: halves of letters.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _AROUND = 24  # letters before the first that differs, where a long text is cut
 NOTHING = "(nothing)"
 
@@ -26,6 +29,16 @@ def summary(plan: Plan) -> str:
 def line(text: str) -> str:
     """Text as one line: what is not printable, or turns the line around, is written as an escape."""
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+
+
+def tame(text: str) -> str:
+    """A document's text as a terminal may have it: as it is, but for what it would obey."""
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def lines(text: str) -> str:
+    """Text as a terminal may have it, its lines kept: a server's words may be in it, and whatever they hold."""
+    return "\n".join(map(line, text.split("\n")))
 
 
 def path(difference: Difference) -> str:

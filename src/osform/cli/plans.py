@@ -49,10 +49,12 @@ def _show_text(plan: Plan) -> None:
 
 def _show_change(change: Change) -> None:
     place = f"  {change.place}" if change.place else ""
-    name = click.style(f"{words.SIGNS[change.action]} {change.address}", fg=_COLOURS[change.action], bold=True)
+    name = click.style(
+        f"{words.SIGNS[change.action]} {words.line(str(change.address))}", fg=_COLOURS[change.action], bold=True
+    )
     click.echo(f"{name}  {change.action}, {change.reason}{words.line(place)}")
     for remark in words.remarks(change):
-        click.echo(f"    {click.style(remark, fg='cyan')}")
+        click.echo(f"    {click.style(words.line(remark), fg='cyan')}")
     differences, rest = words.shown(change)
     rows = [_cells(difference, change) for difference in differences]
     for line in _lined_up(rows):

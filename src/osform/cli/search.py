@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from osform.cli.options import cluster_option, connected, format_option
+from osform.cli.plan_words import tame
 from osform.core.filters import Filter
 from osform.core.rows import value_at
 from osform.errors import InputError
@@ -184,14 +185,14 @@ def searched_json(answer: Answer) -> dict[str, Any]:
 def plain_lines(answer: Answer) -> Iterable[str]:
     """What was found, a line each: score, id and text, with a tab between them."""
     for hit in answer.found.hits:
-        yield f"{hit.score:.4f}\t{hit.id}\t{text_of(hit, answer)}"
+        yield f"{hit.score:.4f}\t{tame(hit.id)}\t{text_of(hit, answer)}"
 
 
 def text_of(hit: Hit, answer: Answer) -> str:
     """The text to show of a document, on one line: what is embedded, else its text fields, else all of it."""
     fields = [one.text for one in answer.target.embeddings] or list(answer.target.text_fields)
     texts = [str(value) for field in fields if (value := value_at(hit.source, field))]
-    return " ".join(" | ".join(texts or [json.dumps(hit.source, ensure_ascii=False)]).split())
+    return tame(" ".join(" | ".join(texts or [json.dumps(hit.source, ensure_ascii=False)]).split()))
 
 
 def _draw(answer: Answer) -> None:
@@ -210,7 +211,7 @@ def _draw(answer: Answer) -> None:
     table.add_column("id", style="cyan", min_width=ids, max_width=ids, no_wrap=True)
     table.add_column("text", max_width=max(20, console.width - ids - 8), no_wrap=True)
     for hit in hits:
-        table.add_row(f"{hit.score:.3f}", Text(hit.id), Text(text_of(hit, answer)))
+        table.add_row(f"{hit.score:.3f}", Text(tame(hit.id)), Text(text_of(hit, answer)))
     console.print(table)
     console.print(f"{len(hits)} found, {answer.mode}, {answer.found.took_ms} ms", style="dim")
 
@@ -227,7 +228,7 @@ def _thumbnails(answer: Answer) -> bool:
     for hit, cell in zip(
         answer.found.hits, cells_of(answer.found.hits, answer.folder, allow_private=answer.allow_private), strict=True
     ):
-        beside = [f"{hit.score:.4f}  {hit.id}", cell.name, text_of(hit, answer)[:100], cell.reason]
+        beside = [f"{hit.score:.4f}  {tame(hit.id)}", tame(cell.name), text_of(hit, answer)[:100], tame(cell.reason)]
         beside += [""] * (HIGH - len(beside))
         click.echo("\n".join(f"{left}  {right}" for left, right in zip(lines(cell.content), beside, strict=True)))
     return True

@@ -195,6 +195,7 @@ def apply(
     With --format json, what happens is told on stderr as JSON, a line an event.
     """
     from osform.cli.events import logging
+    from osform.cli.plan_words import line
     from osform.cli.plans import show
     from osform.flows.applying import Outcome
     from osform.flows.plan_files import PlanFile
@@ -206,7 +207,8 @@ def apply(
         if format == "json":
             click.echo(json.dumps({"stack": stack.spec.name, "abandoned": list(map(str, left))}, indent=2))
         else:
-            click.echo(f"taken away: {', '.join(map(str, left)) or 'nothing, no replacement is unfinished'}")
+            names = line(", ".join(map(str, left)))
+            click.echo(f"taken away: {names or 'nothing, no replacement is unfinished'}")
         return
     taken = adoption(adopt, adopt_all, stack.spec.resources)
     reviewed = PlanFile.read(plan_file) if plan_file else None

@@ -64,14 +64,15 @@ def _sample(text: str | None) -> int | None:
 
 
 def _show_drift(drift: Drift) -> None:
+    from osform.cli.plan_words import line
     from osform.core.document import dotted
 
     detail = f": {drift.detail}" if drift.detail else ""
-    click.echo(click.style(f"~ {drift.address}", fg="yellow", bold=True) + f"  {drift.what}{detail}")
+    click.echo(click.style(line(f"~ {drift.address}"), fg="yellow", bold=True) + line(f"  {drift.what}{detail}"))
     if drift.what != "changed":
         return
     for each in drift.differences[:_MOST_LINES]:
-        click.echo(f"    {dotted(each.path)}: {_shown(each.before)} -> {_shown(each.after)}")
+        click.echo(line(f"    {dotted(each.path)}: {_shown(each.before)} -> {_shown(each.after)}"))
     if (rest := len(drift.differences) - _MOST_LINES) > 0:
         click.echo(f"    and {rest} more")
 
@@ -147,6 +148,7 @@ def status(
     provision: Path, environment: str | None, variables: tuple[str, ...], cluster_url: str | None, format: str
 ) -> None:
     """Show who one is on the cluster, and which resources there are, since when, by whom, and whether they are well."""
+    from osform.cli.plan_words import line
     from osform.cluster.identity import identity
     from osform.cluster.retry import ping
 
@@ -156,7 +158,7 @@ def status(
         who, url = identity(cluster), cluster.url
         if format == "text":  # even where nothing else is for this user to see
             for sentence in _identified(who, url):
-                click.echo(sentence)
+                click.echo(line(sentence))
         rows = stack.status(cluster)
     if format == "json":
         spec = stack.spec
@@ -169,14 +171,15 @@ def status(
         }
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
-    table = [("resource", "since", "by", "commit", "health", "documents")]
+    table: list[tuple[str, ...]] = [("resource", "since", "by", "commit", "health", "documents")]
     for row in rows:
         commit = (row.commit or "")[:10] + ("+changes" if (row.commit or "").endswith("+changes") else "")
         documents = "" if row.documents is None else f"{row.documents:,}"
-        table.append((str(row.address), row.applied_at[:16], row.applied_by, commit, row.health, documents))
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    for line, row_is_well in zip(table, (True, *(row.healthy for row in rows)), strict=True):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        words = (str(row.address), row.applied_at[:16], row.applied_by, commit, row.health, documents)
+        table.append(tuple(map(line, words)))
+    widths = [max(len(cells[column]) for cells in table) for column in range(len(table[0]))]
+    for cells, row_is_well in zip(table, (True, *(row.healthy for row in rows)), strict=True):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         click.echo(text if row_is_well else click.style(text, fg="red"))
 
 
@@ -214,6 +217,7 @@ def import_(
 
     ADDRESS is one resource, e.g. index/images; or --all.
     """
+    from osform.cli.plan_words import line
     from osform.flows.importing import import_live
 
     if everything == bool(address):
@@ -233,7 +237,7 @@ def import_(
         click.echo(json.dumps(done.to_json(), indent=2, ensure_ascii=False))
     else:
         for sentence in done.skipped:
-            click.echo(f"warning: {sentence}", err=True)
+            click.echo(f"warning: {line(sentence)}", err=True)
         click.echo(f"{done.stack} ({done.environment}): {len(done.files)} files, {len(done.adopted)} taken over")
     done.check()
 

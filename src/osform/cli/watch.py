@@ -89,6 +89,8 @@ def watch(file: Path, cluster_url: str | None, listen: str, folder: Path | None,
 def _line(event: Happened) -> str:
     from datetime import UTC, datetime
 
+    from osform.cli.plan_words import line
+
     standing = event.standing
     name = f" {standing.stack} ({standing.environment})" if standing and standing.stack else ""
     commit = f" {event.commit[:10]}" if event.commit else ""
@@ -96,4 +98,4 @@ def _line(event: Happened) -> str:
     seconds = f" in {event.seconds:.1f} s" if event.seconds else ""
     message = f": {event.message}" if event.message else ""
     head = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {click.style(event.what, fg=colour)}"
-    return f"{head}{name}{commit}{seconds}{message}"
+    return head + line(f"{name}{commit}{seconds}{message}")

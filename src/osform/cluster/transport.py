@@ -69,14 +69,20 @@ class Wire(Base):
         sent = {**self.headers, **(headers or {})}
         if self._sign is not None:
             sent |= self._sign(method, full, body)
-        try:
-            answer = self._manager.urlopen(
-                method, full, body=body, headers=sent, timeout=timeout or self.timeout,
-                retries=Retry(False), redirect=False, preload_content=False,
-            )  # fmt: skip
-            text = _text(answer)
-        except (urllib3.exceptions.HTTPError, OSError, TooBig) as error:
-            raise NoConnection("N/A", type(error).__name__, error) from error
+        longest = timeout or self.timeout
+        # As long as a socket waits for its first byte, and as long again for the rest.
+        with wire.waiting(2 * longest) as waiting:
+            try:
+                answer = self._manager.urlopen(
+                    method, full, body=body, headers=sent, timeout=longest,
+                    retries=Retry(False), redirect=False, preload_content=False,
+                )  # fmt: skip
+                text = _text(answer)
+                if waiting.over:  # what ended then may look like an answer without a length
+                    raise TimeoutError("the answer was not whole in time")
+            except (urllib3.exceptions.HTTPError, OSError, TooBig) as error:
+                cause = TimeoutError("the answer was not whole in time") if waiting.over else error
+                raise NoConnection("N/A", type(cause).__name__, cause) from error
         if not 200 <= answer.status < 300 and answer.status not in ignore:
             if location := answer.headers.get("location"):
                 text = f"redirects to {location}"

@@ -78,7 +78,7 @@ def load(job: Job, folder: Path, attention: str | None) -> TextTower:
         model, told = CLIPTextModelWithProjection.from_pretrained(
             str(folder), local_files_only=True, output_loading_info=True, **options
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ExportError(f"transformers can't load {folder}: {error}") from error
     if told["missing_keys"]:

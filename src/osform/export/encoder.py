@@ -96,8 +96,11 @@ def load(job: Job, *, attention: str | None = None) -> Encoder:
     classes = {"text_embedding": SentenceTransformer, "text_similarity": CrossEncoder, "sparse_encoding": SparseEncoder}
     folder = Path(job.source)
     options = {"attn_implementation": attention} if attention else {}
+    sources.refuse_code(folder)
     try:
-        model = classes[job.function_name](str(folder), device="cpu", local_files_only=True, model_kwargs=options)
+        model = classes[job.function_name](
+            str(folder), device="cpu", local_files_only=True, trust_remote_code=False, model_kwargs=options
+        )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:  # what its loader raises for bad folders
         raise ExportError(f"sentence-transformers can't load {folder}: {error}") from error
     model = model.float().eval().requires_grad_(False)

@@ -47,6 +47,11 @@ def _download(url: str, bundle: Bundle, target: Path, report: Report, timeout: f
             done = 0
             for chunk in response.iter_content(CHUNK):
                 done += file.write(chunk)
+                if done > bundle.bytes:
+                    raise ExportError(
+                        f"{url} has more than the {bundle.bytes:,} bytes of the lock; the rest was not fetched",
+                        hint="its bytes are not those of the lock",
+                    )
                 report(Advanced(task, done, bundle.bytes))
             report(Ended(task))
     except requests.RequestException as error:

@@ -48,6 +48,8 @@ def serve(
             raise ExportError(
                 f"{bundle}: expected tokenizer.json and {MODEL_FILES[format]}, found {archive.namelist()}"
             )
+        if sum(entry.file_size for entry in archive.infolist()) > bundle.stat().st_size:
+            raise ExportError(f"{bundle}: unpacks to more than its own size; osform's bundles are not compressed")
         tokenizer = _tokenizer(archive.read("tokenizer.json").decode("utf-8"))
         content = archive.read(MODEL_FILES[format])
     if format == "torch_script":

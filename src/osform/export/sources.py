@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from osform.errors import ExportError, MissingExtra
 
 READ = (".json", ".txt", ".model", ".jinja", ".safetensors")
 WEIGHTS = (".safetensors", ".bin")
+_NAMING = ("modules.json", "*config.json")
+"""Files that may name classes."""
 # The same weights for other programs, which a folder from the hub may hold as well; and pictures of training.
 ELSEWHERE = ("onnx", "openvino", "tf", "flax", "coreml", "eval", "runs")
 
@@ -70,6 +74,40 @@ def files_of(folder: Path) -> list[Path]:
             hint="convert them, or say that you know where they are from: OSFORM_PICKLED_WEIGHTS=1",
         )
     return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def refuse_code(folder: Path) -> None:
+    """Raise ExportError where loading a model would run code that comes with it, or read outside of its folder.
+
+    sentence-transformers believes a folder on disk, whoever wrote it.
+    """
+    for path in sorted(each for name in _NAMING for each in folder.rglob(name)):
+        if code := next(_code_named_in(path), None):
+            raise ExportError(
+                f"{path}: names {code}, which would be run, or read, as soon as the model is loaded",
+                hint="only models that are made of sentence-transformers' and transformers' own parts can be exported",
+            )
+
+
+def _code_named_in(path: Path) -> Iterator[str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return  # its loader will say so
+    for part in content if isinstance(content, list) else [content]:
+        if not isinstance(part, dict):
+            continue
+        if part.get("auto_map"):
+            yield "code of its own (auto_map)"
+        found = part.get("types")
+        types = found if isinstance(found, dict) else {}
+        named = [part.get("type"), part.get("tokenizer_class"), *types.values()]
+        for each in named:
+            if isinstance(each, str) and "." in each and not each.startswith("sentence_transformers."):
+                yield each
+        for each in (part.get("path"), *types):
+            if isinstance(each, str) and (Path(each).is_absolute() or ".." in Path(each).parts):
+                yield f"the folder {each}"
 
 
 def _in_package(source: PackageSource) -> Path:

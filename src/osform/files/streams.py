@@ -21,8 +21,10 @@ from osform.files.inputs import STDIN
 BLOCK = 1 << 18
 PARQUET = b"PAR1"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-# A packed block can become a thousand times as long.
-_PACKED_BLOCK = 1 << 14
+# Of zeros, four packed bytes become 128 KB.
+_PACKED_BLOCK = 1 << 10
+_MUCH, _RATIO = 64 << 20, 500
+"""Bytes that any file may unpack to; beyond, no more than so many for each packed one: what has more is a bomb."""
 _MARK = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _AGAIN = "mend it and run the same command again: what is in already is not sent twice"
 
@@ -42,7 +44,7 @@ class Source:
     def __init__(self, raw: IO[bytes], size: int) -> None:
         self.size = size
         self.stream = _unpacked(raw)
-        self._raw = raw
+        self._raw, self._unpacked = raw, 0
 
     @property
     def at(self) -> int:
@@ -54,13 +56,22 @@ class Source:
         number = 0
         while line := self.stream.readline(limit + 2):
             number += 1
+            self._count(line)
             cut = len(line.rstrip(b"\r\n")) > limit
             if number == 1:
                 line = line.removeprefix(_MARK)
             rest = line
             while cut and rest and not rest.endswith(b"\n"):
                 rest = self.stream.readline(BLOCK)
+                self._count(rest)
             yield Line(number, line, cut)
+
+    def _count(self, piece: bytes) -> None:
+        """Raise InputError where a file has become more than anybody's rows would."""
+        self._unpacked += len(piece)
+        if self._unpacked > _MUCH and self.size and self._unpacked > _RATIO * self._raw.tell():
+            name = getattr(self._raw, "name", "the file")
+            raise InputError(f"{name}: unpacks to more than {_RATIO} times its size, and was not read further")
 
 
 @contextmanager
@@ -105,7 +116,7 @@ class _Zstd(io.RawIOBase):
         self._wrong = zstandard.ZstdError
         self._new = zstandard.ZstdDecompressor().decompressobj
         self._frame = self._new()
-        self._packed = self._held = b""
+        self._packed, self._held = b"", memoryview(b"")  # a view, since much may be held and be taken in small pieces
         self._within = False
 
     def readable(self) -> bool:
@@ -119,7 +130,7 @@ class _Zstd(io.RawIOBase):
                     raise EOFError("it ends in the middle of a zstd frame")
                 return 0
             try:
-                self._held = self._frame.decompress(packed)
+                self._held = memoryview(self._frame.decompress(packed))
             except self._wrong as error:
                 raise OSError(str(error)) from error
             self._within, self._packed = not self._frame.eof, self._frame.unused_data

@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -78,7 +79,8 @@ class _Lines:
 
 
 def _columns(cells: Sequence[str], name: str) -> Sequence[str]:
-    wrong = [each for each in cells if not each.strip() or cells.count(each) > 1]
+    counts = Counter(cells)
+    wrong = [each for each in cells if not each.strip() or counts[each] > 1]
     if wrong:
         raise InputError(
             f"{name}:1: the first row must name the columns, each once; found {wrong[0]!r} among {len(cells)} cells",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import glob, has_magic
@@ -12,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from osform.errors import InputError
+from osform.images.shards import Member, unpacked
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm"}
@@ -134,9 +137,9 @@ def of_list(path: str, params: Mapping[str, str]) -> Iterator[Picture]:
 
 
 def of_shard(path: str, most_bytes: int) -> Iterator[Picture]:
-    """The pictures in a tar file, as ``shard.tar/member``. Raises InputError for what is no tar file."""
+    """The pictures in a tar file, as ``shard.tar/member``. Raises InputError for what is no tar file, or a bomb."""
     try:
-        with tarfile.open(path, mode="r|*") as shard:
+        with unpacked(path) as content, tarfile.open(fileobj=content, mode="r|", tarinfo=Member) as shard:
             for member in shard:
                 if Path(member.name).suffix.lower() not in SUFFIXES or member.isdir():
                     continue
@@ -148,7 +151,7 @@ def of_shard(path: str, most_bytes: int) -> Iterator[Picture]:
                 else:
                     stream = shard.extractfile(member)
                     yield Picture(name, content=stream.read() if stream else b"")
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise InputError(f"{path}: can't be read as a tar file: {error}") from error
 
 
