@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -93,6 +94,8 @@ def test_what_was_reviewed_is_applied_and_a_second_push_updates_the_comment(job:
     assert len(job.mine()) == 2  # that of somebody else is left alone
     assert "three" in comment
     assert "[The whole plan](" in comment
+    plan, page = (job.files.root.parent / f"plan.{end}" for end in ("json", "html"))
+    assert json.loads(plan.read_text())["checksum"] in page.read_text()
     assert len(comment) <= 65_536
     done = job.merge()
     assert done.returncode == 0, done.stdout

@@ -271,7 +271,7 @@ def test_ten_minutes_of_nothing_cost_next_to_nothing(story: Story, tmp_path: Pat
     minutes = float(os.environ.get("OSFORM_IDLE_MINUTES", "10"))
     watcher = watcher_of(story, tmp_path, every="10s", lease="30s")
     with watching(watcher):
-        watcher.waits_for("in sync", story.good, 120)
+        watcher.waits_for("in sync", story.good, 600)
         time.sleep(60)
         assert watcher.process is not None
         looks, sent, cpu = _looks(watcher), watcher.metric("osform_requests_total"), _cpu(watcher.process.pid)

@@ -4,5 +4,4 @@
 set -eu
 set -- ${OSFORM_ENV:+--env "$OSFORM_ENV"} ${OSFORM_PROVISION:+--provision "$OSFORM_PROVISION"}
 osform validate "$@"
-osform plan "$@" --out plan.json --format markdown > plan.md
-osform plan "$@" --format html > plan.html
+osform plan "$@" --out plan.json --page plan.html --format markdown > plan.md

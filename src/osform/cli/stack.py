@@ -117,6 +117,7 @@ def render(
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the plan to this file, for apply."
 )
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Also write it to this file, as HTML.")
 def plan(
     provision: Path,
     environment: str | None,
@@ -129,6 +130,7 @@ def plan(
     everything: bool,
     detailed_exitcode: bool,
     out: Path | None,
+    page: Path | None,
 ) -> int:
     """Show what apply would do, and why. Nothing is changed."""
     from osform.cli.plans import show
@@ -139,8 +141,10 @@ def plan(
     if everything:
         from osform.cli.all_stacks import plan_all
 
-        if adopt or adopt_all or rebuild or out:
-            raise InputError("--all goes with none of --adopt, --adopt-all, --rebuild and --out", hint="one at a time")
+        if adopt or adopt_all or rebuild or out or page:
+            raise InputError(
+                "--all goes with no --adopt, --adopt-all, --rebuild, --out or --page", hint="one at a time"
+            )
         root = Path() if provision == Path("provision") else provision
         with connected(cluster_url) as cluster:
             return plan_all(cluster, root, environment, variables, format, detailed=detailed_exitcode)
@@ -150,9 +154,20 @@ def plan(
         kept = PlanFile.of(made, stack.spec, ping(cluster) if out else None)
     if out is not None:
         kept.write(out)
+    if page is not None:
+        _write_page(page, made)
     remember(cache_folder(stack.environ), kept)
     show(made, format)
     return 2 if detailed_exitcode and not made.empty else 0
+
+
+def _write_page(path: Path, plan: Plan) -> None:
+    from osform.cli.plan_html import html
+
+    try:
+        path.write_text(html(plan) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--page {path}: can't be written: {error.strerror}") from error
 
 
 @click.command()
