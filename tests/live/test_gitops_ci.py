@@ -42,7 +42,7 @@ class Job:
     def runs(self, line: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["sh", "-ec", line], cwd=self.files.root.parent, env={**self.environ(), **more}, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400,
         )  # fmt: skip
 
     def well(self, line: str, **more: str) -> str:
