@@ -33,8 +33,9 @@ UNHURRIED = "6"
 @pytest.fixture
 def project(live_url: str, tmp_path: Path) -> Iterator[Project]:
     project = hasty(tmp_path / "project", live_url, tiny.build(tmp_path))
+    project.environ["OSFORM_LEASE"] = UNHURRIED
     yield project
-    done = project.take_away("--lock-timeout", "30")
+    done = gone(project)
     assert done.status == 0, done.err
 
 
@@ -50,7 +51,7 @@ class Held:
         if call.method != "PUT" or "_search/pipeline" not in call.path:
             return None
         self.arrived.set()
-        self.go.wait(60)
+        self.go.wait(200)
         return None
 
     @contextmanager
@@ -64,7 +65,7 @@ class Held:
             ) as process,
         ):
             try:
-                assert self.arrived.wait(60)
+                assert self.arrived.wait(200)
                 yield process
             finally:
                 self.go.set()
@@ -95,7 +96,6 @@ def changes(proxy: Proxy) -> int:
 
 
 def test_of_two_applies_at_once_one_works_and_the_other_says_who_holds_the_lock(project: Project) -> None:
-    project.environ["OSFORM_LEASE"] = UNHURRIED
     held = Held(project)
     with held.running() as first:
         time.sleep(7)  # longer than the lease, which is renewed meanwhile
@@ -164,7 +164,6 @@ def stopped_at(seconds: float, project: Project) -> None:
 
 
 def test_a_lock_that_is_broken_by_force_stops_its_holder(project: Project) -> None:
-    project.environ["OSFORM_LEASE"] = UNHURRIED
     held = Held(project)
     with held.running() as first:
         broken = project.run("unlock", "--force", "--cluster", project.url)
