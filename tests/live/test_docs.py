@@ -137,7 +137,6 @@ def test_somebody_new_gets_from_nothing_to_a_watched_stack_as_gitops_says(reader
     LOG.info("from nothing to a watched stack in %.0f s", time.monotonic() - began)
 
 
-@pytest.mark.soak  # half a minute
 def test_somebody_new_gets_to_the_first_look_as_gitops_says(reader: Reader, tmp_path: Path) -> None:
     begin = blocks(text("docs/gitops.md"), "bash")[:3]
     assert "--once" in begin[-1]
