@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from osform.files.repository import Repository
+
 QUIET = {
     "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.com", "GIT_COMMITTER_NAME": "Ada",
     "GIT_COMMITTER_EMAIL": "ada@example.com", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
@@ -69,6 +71,14 @@ class Origin:
     @property
     def head(self) -> str:
         return self.git("rev-parse", "HEAD")
+
+
+def opened(origin: Origin, folder: Path) -> Repository:
+    """A mirror of the origin in a folder, fetched; to be closed."""
+    repository = Repository(str(origin.bare), folder / "mirror", os.environ | QUIET)
+    repository.open()
+    repository.fetch()
+    return repository
 
 
 @dataclass

@@ -6,10 +6,8 @@ import base64
 import os
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,12 +15,13 @@ import pytest
 from osform.errors import RepositoryError
 from osform.files.repository import Repository
 from tests.certificates import Authority
+from tests.serving import Quiet, listening
 from tests.watched import QUIET, Origin
 
 ALLOWED = "Basic " + base64.b64encode(b"bot:s3cret-token").decode()
 
 
-class Backend(BaseHTTPRequestHandler):
+class Backend(Quiet):
     """``git http-backend`` as a web server would call it, for whoever knows the password."""
 
     root = ""
@@ -57,9 +56,6 @@ class Backend(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.do_GET()
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
-
 
 @contextmanager
 def served(origin: Origin, authority: Authority) -> Iterator[int]:
@@ -67,21 +63,8 @@ def served(origin: Origin, authority: Authority) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     handler = type("Handler", (Backend,), {"root": str(origin.bare.parent)})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def origin(tmp_path: Path) -> Origin:
-    origin = Origin(tmp_path / "git")
-    origin.commit("first", {"a.txt": "one"})
-    return origin
+    with listening(handler, context) as address:
+        yield int(address.rpartition(":")[2])
 
 
 @pytest.fixture
@@ -105,7 +88,7 @@ def test_a_repository_is_fetched_over_https_with_a_password(
     with served(origin, authority) as port:
         url = f"https://bot:s3cret-token@127.0.0.1:{port}/origin.git"
         repository = fetched(url, tmp_path, GIT_SSL_CAINFO=str(authority.file))
-    assert (repository.files(repository.resolve("main")) / "a.txt").read_text() == "one"
+    assert (repository.files(repository.resolve("main")) / "a" / "one.txt").read_text() == "one"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,27 +14,7 @@ import pytest
 from osform.core.watching import Approval
 from osform.errors import CommitRefused, InputError, RepositoryError
 from osform.files.repository import Repository
-from tests.watched import QUIET, Origin
-
-
-@pytest.fixture
-def origin(tmp_path: Path) -> Origin:
-    origin = Origin(tmp_path / "git")
-    origin.commit("first", {"a/one.txt": "one"})
-    return origin
-
-
-@pytest.fixture
-def mirror(origin: Origin, tmp_path: Path) -> Iterator[Repository]:
-    with closing(opened(origin, tmp_path)) as repository:
-        yield repository
-
-
-def opened(origin: Origin, tmp_path: Path) -> Repository:
-    repository = Repository(str(origin.bare), tmp_path / "mirror", os.environ | QUIET)
-    repository.open()
-    repository.fetch()
-    return repository
+from tests.watched import QUIET, Origin, opened
 
 
 def test_the_files_of_a_commit_are_those_of_that_commit_whatever_the_branch_is_by_now(

@@ -20,22 +20,6 @@ from tests.watched import QUIET, Origin
 
 
 @pytest.fixture
-def origin(tmp_path: Path) -> Origin:
-    origin = Origin(tmp_path / "git")
-    origin.commit("first", {"a/one.txt": "one"})
-    return origin
-
-
-@pytest.fixture
-def mirror(origin: Origin, tmp_path: Path) -> Iterator[Repository]:
-    repository = Repository(str(origin.bare), tmp_path / "mirror", os.environ | QUIET)
-    repository.open()
-    repository.fetch()
-    with closing(repository):
-        yield repository
-
-
-@pytest.fixture
 def signers(origin: Origin, tmp_path: Path) -> Path:
     """An SSH key that the origin signs with, and the file that says whose it is."""
     if shutil.which("ssh-keygen") is None:
