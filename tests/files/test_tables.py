@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from osform.core.rows import Rejected, Row
 from osform.errors import InputError
 from osform.files.documents import Reader, count_rows
 from osform.files.inputs import Input, Kind
+from tests.bounds import harmless
 
 
 def read(path: Path, content: str | bytes, kind: Kind = "csv", **options: Any) -> list[Row | Rejected]:
@@ -118,6 +120,22 @@ def test_what_is_no_parquet_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and nothing of the kind")
     with pytest.raises(InputError, match="no Parquet file that can be read"):
         list(Reader([Input(str(tmp_path / "a.parquet"), "parquet")]))
+
+
+def test_a_column_that_unpacks_to_gigabytes_is_not_read(tmp_path: Path) -> None:
+    table = pyarrow.table({"t": [" " * (70 << 20)]})
+    parquet.write_table(table, tmp_path / "a.parquet", compression="zstd", use_dictionary=False)
+    with harmless(), pytest.raises(InputError, match="unpacks to more than 500 times its size"):
+        list(Reader([Input(str(tmp_path / "a.parquet"), "parquet")]))
+
+
+def test_a_large_value_that_is_stored_once_for_all_rows_is_read_in_little_memory(tmp_path: Path) -> None:
+    values = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 2_000, pyarrow.int32()), [" " * (1 << 20)])
+    table = pyarrow.table({"n": range(2_000), "t": values})
+    parquet.write_table(table, tmp_path / "a.parquet", store_schema=False)
+    with harmless():
+        rows = iter(Reader([Input(str(tmp_path / "a.parquet"), "parquet")]))
+        assert sum(1 for _ in islice(rows, 200)) == 200
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), st.text(st.characters(exclude_categories=["Cs"])), min_size=1)))

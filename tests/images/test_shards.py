@@ -14,6 +14,7 @@ import pytest
 
 from osform.errors import InputError
 from osform.images.pictures import Picture, of_shard
+from tests.bounds import harmless
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "tar": bytes, "tar.gz": gzip.compress, "tar.bz2": bz2.compress, "tar.xz": lzma.compress,
@@ -58,7 +59,7 @@ def test_paths_and_links_out_of_a_shard_lead_nowhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in PACKERS if kind != "tar"])
 def test_a_shard_that_unpacks_to_gigabytes_is_given_up(tmp_path: Path, kind: str) -> None:
     content = PACKERS[kind](shard((member("a.txt", 70 << 20), bytes(70 << 20))))
-    with pytest.raises(InputError, match="unpacks to more than 50 times its size"):
+    with harmless(), pytest.raises(InputError, match="unpacks to more than 50 times its size"):
         read(tmp_path / f"s.{kind}", content)
 
 
@@ -75,5 +76,5 @@ HEADERS = {
 
 @pytest.mark.parametrize("name", HEADERS)
 def test_a_header_that_no_picture_needs_ends_the_shard(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"that no picture needs|which no picture is"):
+    with harmless(), pytest.raises(InputError, match=r"that no picture needs|which no picture is"):
         read(tmp_path / "s.tar", HEADERS[name] + b"9" * (1 << 20))

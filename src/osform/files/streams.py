@@ -69,9 +69,14 @@ class Source:
     def _count(self, piece: bytes) -> None:
         """Raise InputError where a file has become more than anybody's rows would."""
         self._unpacked += len(piece)
-        if self._unpacked > _MUCH and self.size and self._unpacked > _RATIO * self._raw.tell():
-            name = getattr(self._raw, "name", "the file")
-            raise InputError(f"{name}: unpacks to more than {_RATIO} times its size, and was not read further")
+        if self.size and self._unpacked > _MUCH:
+            too_packed(getattr(self._raw, "name", "the file"), self._unpacked, self._raw.tell())
+
+
+def too_packed(name: str, unpacked: int, packed: int) -> None:
+    """Raise InputError where bytes become more than anybody's rows would."""
+    if unpacked > _MUCH and unpacked > _RATIO * packed:
+        raise InputError(f"{name}: unpacks to more than {_RATIO} times its size, and was not read further")
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from uuid import UUID
 
 from osform.errors import InputError, MissingExtra
 from osform.files.records import Found, Unusable, too_long
-from osform.files.streams import Line, Source
+from osform.files.streams import Line, Source, too_packed
 
-_ROWS = 1_000
-"""Rows of a Parquet file in memory at a time."""
+_ROWS = 100
+"""Rows of a Parquet file in memory at a time: one text of 1 MB, stored once, may be the value of each of them."""
 
 
 def delimited(source: Source, name: str, limit: int, delimiter: str) -> Iterator[Found]:
@@ -129,7 +129,11 @@ class ParquetRows:
             self._file = parquet.ParquetFile(name, buffer_size=1 << 20, pre_buffer=False)
         except self._wrong as error:
             raise InputError(f"{name}: no Parquet file that can be read: {error}") from error
-        self.sizes = [int(self._file.metadata.row_group(n).num_rows) for n in range(self._file.metadata.num_row_groups)]
+        groups_there = [self._file.metadata.row_group(n) for n in range(self._file.metadata.num_row_groups)]
+        for group in groups_there:
+            for column in map(group.column, range(group.num_columns)):
+                too_packed(name, column.total_uncompressed_size, column.total_compressed_size)
+        self.sizes = [int(group.num_rows) for group in groups_there]
         """Rows in each row group of the whole file."""
         self.columns = list(self._file.schema_arrow.names)
         self._groups = range(*groups) if groups else range(len(self.sizes))

@@ -52,17 +52,24 @@ _APPLY: Mapping[str, tuple[str, ...]] = {
     "index": ("indices:data/write/reindex", "cluster:monitor/task/get", "indices:data/read/scroll"),
 }  # fmt: skip
 
-_LEDGER_PLAN = ("indices:data/read/search", "indices:data/read/get")
+_LEDGER_PLAN = ("indices:data/read/search",)
+_LEDGER_STATUS = ("indices:data/read/get",)
+"""Who holds the lock: what ``osform history`` says of a run that is under way, and ``osform unlock``."""
 _LEDGER_APPLY = (
-    "indices:admin/create", "indices:admin/mapping/put", "indices:data/write/index", "indices:data/write/update",
-    "indices:data/write/delete", "indices:data/write/bulk[s]", "indices:data/write/delete/byquery",
+    *_LEDGER_STATUS, "indices:admin/create", "indices:admin/mapping/put",
+    "indices:data/write/index", "indices:data/write/update", "indices:data/write/delete", "indices:data/write/bulk[s]",
+    "indices:data/write/delete/byquery",
 )  # fmt: skip
-_INDEX_PLAN = ("indices:admin/get", "indices:data/read/search", "indices:admin/refresh", "indices:admin/refresh[s]")
+_INDEX_PLAN = (
+    "indices:admin/get", "indices:data/read/search", "indices:monitor/stats",
+    "indices:admin/refresh", "indices:admin/refresh[s]",
+)  # fmt: skip
+"""A deletion's documents are counted, those included that no search sees yet, and a copy's are estimated."""
 _INDEX_APPLY = (
     "indices:admin/create", "indices:admin/delete", "indices:admin/mapping/put", "indices:admin/settings/update",
     "indices:admin/aliases", "indices:admin/open", "indices:admin/close", "indices:admin/close[s]",
     "indices:data/read/get", "indices:data/write/index", "indices:data/write/delete", "indices:data/write/bulk[s]",
-    "indices:admin/resize", "indices:monitor/stats",
+    "indices:admin/resize",
 )  # fmt: skip
 _EVERY_PLAN = ("indices:admin/aliases/get",)
 _EVERY_STATUS = ("indices:monitor/settings/get", "indices:monitor/stats")
@@ -83,7 +90,8 @@ def role(stack: Iterable[Address], verb: Verb, patterns: Iterable[str] = ()) -> 
     own = list(patterns) or [
         pattern for each in addresses if each.kind in ("index", "alias") for pattern in (each.name, f"{each.name}-v*")
     ]
-    permissions = [_on([LEDGER], _LEDGER_PLAN, _LEDGER_APPLY if apply else ())]
+    on_ledger = _LEDGER_APPLY if apply else _LEDGER_STATUS if verb == "status" else ()
+    permissions = [_on([LEDGER], _LEDGER_PLAN, on_ledger)]
     if own:
         permissions.append(_on(own, _INDEX_PLAN, _INDEX_APPLY if apply else ()))
     permissions.append(_on(["*"], _EVERY_PLAN, _EVERY_APPLY if apply else _EVERY_STATUS if verb == "status" else ()))
