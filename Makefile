@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 .DEFAULT_GOAL := help
+# The tests start osform a thousand times: its modules are compiled once, whatever the shell asks for.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Say what the targets do

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from osform.core.models import Bundle, ModelLock, Probe
 from osform.core.plan import Plan
 from osform.files import bundles, locks
 from osform.flows.stack import Stack
+from tests.live import warm
 from tests.tiny import DIMENSION, Tiny
 
 MODEL_YAML = "source: {path: weights}\nexports: {onnx: [fp32]}\nspace_type: cosinesimil\n"
@@ -110,11 +110,8 @@ class Project:
 
     def run(self, *words: str, url: str | None = None) -> Ran:
         """Run ``osform`` in the project's folder."""
-        command, environ = self.command(*words, url=url)
-        done = subprocess.run(
-            command, cwd=self.root, env=environ, capture_output=True, text=True, timeout=300, check=False
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        (_python, _m, _osform, *typed), environ = self.command(*words, url=url)
+        return Ran(*warm.run(typed, self.root, environ))
 
     def plan(self, *words: str) -> Ran:
         """``osform plan``, as JSON and with an exit status of 2 where there are changes."""

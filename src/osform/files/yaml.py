@@ -26,9 +26,10 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SURROGATE_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Text that libyaml and PyYAML's own parser read alike: none of the characters that they treat each in its own way.
-_SIMPLE = re.compile(r"[\n -~\u00a0-\u2027\u202f-\ud7ff]*")
+_SIMPLE = re.compile(r"[\n -~\u00a0-\u2027\u202f-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
 _SPECIAL = re.compile(r"[&*!%?]|[|>][-+\d]*#|---")
 _MOST_SIMPLE = 500  # brackets, and letters in a line: libyaml's binding crashes on deep nesting
+_QUOTED = re.compile(r'(?<=: )"[^"\\\n]*"$', re.MULTILINE)  # may be long, and nests nothing: a probe's vector
 
 
 class _Loader(yaml.SafeLoader):
@@ -127,7 +128,8 @@ def _compose(text: str, file: str) -> yaml.Node | None:
 
 def _composed_fast(text: str) -> yaml.Node | None:
     """The one document of simple text, or None where only the slow way can tell what it is, or what is wrong."""
-    deep = text.count("[") + text.count("{") > _MOST_SIMPLE or max(map(len, text.split("\n"))) > _MOST_SIMPLE
+    longest = max(map(len, _QUOTED.sub("", text).split("\n")))
+    deep = text.count("[") + text.count("{") > _MOST_SIMPLE or longest > _MOST_SIMPLE
     if deep or _SPECIAL.search(text) or not _SIMPLE.fullmatch(text):
         return None
     try:

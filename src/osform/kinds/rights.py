@@ -15,7 +15,7 @@ LEDGER = "osform-ledger"
 _ML = "cluster:admin/opensearch/ml/"
 
 _PLAN_ALWAYS = ("cluster:monitor/main", "cluster:monitor/state", "cluster:monitor/nodes/info")
-_APPLY_ALWAYS = ("indices:data/write/bulk", "indices:data/read/scroll/clear")
+_APPLY_ALWAYS = ("indices:data/write/bulk", "indices:data/read/mget", "indices:data/read/scroll/clear")
 _MODELS_PLAN = (f"{_ML}model_groups/search", f"{_ML}models/search", f"{_ML}profile/nodes", f"{_ML}predict")
 _MODELS_APPLY = (
     f"{_ML}register_model", f"{_ML}register_model_meta", f"{_ML}upload_model_chunk", f"{_ML}models/get",
@@ -49,7 +49,10 @@ _APPLY: Mapping[str, tuple[str, ...]] = {
     "stored_script": ("cluster:admin/script/put", "cluster:admin/script/delete"),
     "component_template": ("cluster:admin/component_template/put", "cluster:admin/component_template/delete"),
     "index_template": ("indices:admin/index_template/put", "indices:admin/index_template/delete"),
-    "index": ("indices:data/write/reindex", "cluster:monitor/task/get", "indices:data/read/scroll"),
+    "index": (
+        "indices:data/write/reindex", "indices:data/read/scroll", "cluster:monitor/task/get",
+        "cluster:monitor/tasks/lists",
+    ),
 }  # fmt: skip
 
 _LEDGER_PLAN = ("indices:data/read/search",)
@@ -62,9 +65,10 @@ _LEDGER_APPLY = (
 )  # fmt: skip
 _INDEX_PLAN = (
     "indices:admin/get", "indices:data/read/search", "indices:monitor/stats",
-    "indices:admin/refresh", "indices:admin/refresh[s]",
+    "indices:admin/mappings/fields/get", "indices:admin/refresh", "indices:admin/refresh[s]",
 )  # fmt: skip
-"""A deletion's documents are counted, those included that no search sees yet, and a copy's are estimated."""
+"""A deletion's documents are counted, those included that no search sees yet; a copy's are estimated, and it is found
+out whether a field would do without one."""
 _INDEX_APPLY = (
     "indices:admin/create", "indices:admin/delete", "indices:admin/mapping/put", "indices:admin/settings/update",
     "indices:admin/aliases", "indices:admin/open", "indices:admin/close", "indices:admin/close[s]",
