@@ -184,6 +184,20 @@ def test_what_is_protected_is_not_deleted_even_by_force() -> None:
     assert "protected, and no longer in the files: index/images" in refused(cluster, rest, force=True)
 
 
+def test_protection_that_comes_or_goes_is_a_change_of_the_ledger_alone(cluster: MemoryCluster) -> None:
+    protected = spec(BODIES, protect=frozenset({"index/images"}))
+    (change,) = plan(cluster, protected).changes
+    assert [str(difference) for difference in change.differences] == ["osform.protect: False -> True"]
+    cluster.sent.clear()
+    apply(cluster, protected)[0].check()
+    rest = {name: body for name, body in BODIES.items() if name != "index/images"}
+    assert "protected, and no longer in the files: index/images" in refused(cluster, rest)
+    apply(cluster, spec(BODIES))[0].check()
+    assert cluster.sent == []
+    apply(cluster, spec(rest))[0].check()
+    assert cluster.indices == {}
+
+
 def test_many_deletions_at_once_are_not_made_without_saying_so() -> None:
     cluster = MemoryCluster()
     many = {f"search_pipeline/p{n}": {"description": str(n)} for n in range(10)}

@@ -15,6 +15,8 @@ from osform.core.values import concealed
 from osform.errors import Place
 
 Reason = Literal["changed", "drifted", "new", "removed", "foreign", "dependency"]
+OWN = "osform"
+"""Differences below this key are of what osform keeps to itself, such as ``protect``: no server hears of them."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from osform.core.diff import ABSENT, missing
 from osform.core.document import dotted
 from osform.core.events import Note, Report
 from osform.core.models import ModelLock
-from osform.core.plan import Adopt, Change, Delete, Replace, Update
+from osform.core.plan import OWN, Adopt, Change, Delete, Replace, Update
 from osform.core.request import Request
 from osform.core.resource import StackSpec
 from osform.core.state import Entry
@@ -156,6 +156,8 @@ class Hands:
     ) -> Sequence[Step]:
         kind, name = KINDS[change.address.kind], change.address.name
         match change:
+            case Update() | Adopt() if change.differences and all(d.path[0] == OWN for d in change.differences):
+                return ()  # for the ledger alone
             case Update() if before is not None:
                 if old is not None and old.status == "applied" and before.strays and not change.differences:
                     return ()  # the resource itself is well

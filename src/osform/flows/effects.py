@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from osform.core.address import Address
-from osform.core.plan import Change, Create, Effect
+from osform.core.plan import OWN, Change, Create, Effect
 from osform.core.resource import StackSpec
 from osform.flows.resolving import Resolver
 from osform.kinds import consistency, pipelines
 from osform.kinds.base import Live
 
 # Keys at the top of a body that nobody who uses the resource takes notice of.
-_UNNOTICED = frozenset({"description", "version", "_meta", "rate_limiter", "access_mode", "backend_roles"})
+_UNNOTICED = frozenset({"description", "version", "_meta", "rate_limiter", "access_mode", "backend_roles", OWN})
 
 
 def with_effects(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences, missing, same, value_at
-from osform.core.plan import Adopt, Change, Create, Delete, Plan, Reason, Replace, Update
+from osform.core.plan import OWN, Adopt, Change, Create, Delete, Plan, Reason, Replace, Update
 from osform.core.resource import Resource, in_order
 from osform.core.state import Entry
 from osform.core.values import concealed, redacted, secrets_in, veiled
@@ -122,7 +122,8 @@ def _change(survey: Survey, address: Address) -> Change | None:
         )
     reason, found, notes = _compared(entry, live, asked)
     moved = survey.moved.get(address)
-    unchanged = not found and entry.status == "applied" and moved is None and not live.strays
+    own = _own_differences(resource, entry)
+    unchanged = not (found or own) and entry.status == "applied" and moved is None and not live.strays
     if unchanged and address not in survey.moves:
         return None
     kind = KINDS[address.kind]
@@ -139,12 +140,19 @@ def _change(survey: Survey, address: Address) -> Change | None:
     return made(
         address=address,
         reason=reason if found or live.strays else "changed",
-        differences=_placed(resource, found),
+        differences=_placed(resource, found + own),
         asked=asked,
         place=Place(resource.file),
         notes=(refusal,) if refusal else (*_moved_note(moved), *notes, *_stray_notes(live), *kind.remarks(found)),
         moved_from=moved,
     )
+
+
+def _own_differences(resource: Resource, entry: Entry) -> tuple[Difference, ...]:
+    """What differs in osform's own keys: what is protected from now on has to be so in the ledger, and the reverse."""
+    if resource.protect == entry.protect:
+        return ()
+    return (Difference((OWN, "protect"), entry.protect, resource.protect),)
 
 
 def _so_already(difference: Difference, live: Live) -> bool:
