@@ -155,3 +155,63 @@ def test_what_a_kept_index_uses_stays_as_long_as_the_index() -> None:
     kept = {str(each) for each in owning.retained(state, [], {}, "2029")}
     assert kept == {"index/a-v1", "ingest_pipeline/p-v1", "model/gone", "model_group/gone"}
     assert owning.retained(state, [], {}, "2031") == frozenset()
+
+
+def test_a_name_that_somebody_else_has_is_given_neither_to_a_new_index_nor_to_a_copy_of_a_pipeline() -> None:
+    taken = {"index": {"a-v2"}, "ingest_pipeline": {"p", "p-v1", "p-v3"}}
+    found = survey("m2", applied("m1"))
+    found.names = lambda kind: frozenset(taken.get(kind, ()))
+    planned(found)
+    assert {str(each): move.target for each, move in found.moves.items()} == {"index/a": "a-v4", "index/b": "b-v2"}
+
+
+def test_the_name_that_an_adopted_index_is_to_have_as_the_old_one_is_nobody_else_s() -> None:
+    plain = {"index": "a", "settings": {"index.default_pipeline": "p"}, "mappings": {}}
+    entries = [
+        replace(each, ids={"index": "a"}, recorded=plain) if each.address == A else each for each in applied("m1")
+    ]
+    found = survey("m2", entries)
+    found.names = lambda kind: frozenset({"a", "a-v2"} if kind == "index" else ())
+    planned(found)
+    assert (found.moves[A].kept, found.moves[A].target) == ("a-v3", "a-v4")
+
+
+def test_an_empty_index_beside_one_that_moves_leaves_it_the_copy_of_their_pipeline() -> None:
+    found = survey("m2", applied("m1"))
+    found.live = {**found.live, B: replace(found.live[B], documents=0)}
+    planned(found)
+    assert (list(found.moves), found.asked(B)["index"]) == ([A], "b-v2")
+    assert found.wanted(PIPELINE).ids["copies"] == "p-v2"
+
+
+def test_an_empty_index_that_is_made_anew_after_the_other_has_moved_leaves_it_the_copy_as_well() -> None:
+    (a, _, p), past = applied("m2"), replace(PIPELINE, name="p-v1")
+    entries = [replace(a, ids={"index": "a-v2"}), applied("m1")[1], replace(p, ids={"copies": "p-v2"})]
+    found = survey("m2", [*entries, Entry(past, "applied", {}, {}, role="past", of=PIPELINE)], documents=0)
+    found.names = lambda kind: frozenset({"p", "p-v1", "p-v2"} if kind == "ingest_pipeline" else ())
+    planned(found)
+    assert (found.moves, found.asked(B)["index"]) == ({}, "b-v3")
+    assert past.name not in found.wanted(PIPELINE).ids["copies"]
+    assert found.live[PIPELINE].body["copies"] == {"p-v3": "missing"}
+
+
+def test_a_new_index_beside_one_that_moves_leaves_it_the_copy_of_their_pipeline() -> None:
+    found = survey("m2", [each for each in applied("m1") if each.address != B])
+    assert ("index/b", "create") in actions(planned(found))
+    assert found.wanted(PIPELINE).ids["copies"] == "p-v2"
+
+
+def test_a_new_index_takes_no_number_with_which_a_copy_is_kept_for_a_rollback() -> None:
+    kept = Entry(replace(PIPELINE, name="p-v1"), "applied", {}, {}, role="past", of=PIPELINE)
+    entries = [*(each for each in applied("m1") if each.address != B), kept]
+    state = State({entry.address: entry for entry in entries})
+    taken = {replace(PIPELINE, name=name) for name in ("p", "p-v1")} - owning.copies(state)
+    assert owning.numbers(state, [B], {B: (PIPELINE,)}, taken)[0]["b"] == 2
+
+
+def test_a_copy_that_a_rollback_and_a_current_index_both_need_stays() -> None:
+    past = [
+        Entry(Address("index", "a-v0"), "applied", {}, {}, {"index": "a-v0"}, role="past", of=A, until="2020"),
+        Entry(replace(PIPELINE, name="p-v1"), "applied", {}, {}, role="past", of=PIPELINE),
+    ]
+    assert actions(planned(survey("m1", [*applied("m1"), *past]))) == [("index/a-v0", "delete")]

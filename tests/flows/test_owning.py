@@ -17,7 +17,7 @@ from osform.flows.planning import make_plan
 from osform.flows.stack import Stack
 from osform.flows.survey import Survey
 from tests.flows.memory import MemoryCluster
-from tests.flows.stacks import BODIES, shown, spec
+from tests.flows.stacks import BODIES, apply, shown, spec
 
 KEY = "plugins.ml_commons.only_run_on_ml_node"
 EVERYTHING = Adoption(everything=True)
@@ -178,3 +178,54 @@ def test_a_new_index_under_the_old_name_of_a_renamed_one_gets_a_number_of_its_ow
     both.apply(cluster).check()
     assert {name: list(each["aliases"]) for name, each in cluster.indices.items()} == {"a-v1": ["b"], "a-v2": ["a"]}
     assert both.plan(cluster).empty
+
+
+_VECTOR = {"type": "knn_vector", "dimension": 4, "method": {"name": "hnsw", "engine": "lucene"}}
+EMBEDDING: dict[str, Any] = {
+    "ingest_pipeline/describe": {
+        "processors": [{"text_embedding": {"model_id": "m", "field_map": {"text": "vector"}}}],
+    },
+    "index/images": {
+        "settings": {"default_pipeline": "${ingest_pipeline/describe.name}"},
+        "mappings": {"properties": {"text": {"type": "text"}, "vector": _VECTOR}},
+    },
+}
+THEIRS = {"processors": [{"set": {"field": "whose", "value": "theirs"}}]}
+
+
+def test_a_pipeline_that_somebody_else_called_like_a_copy_is_neither_overwritten_nor_deleted() -> None:
+    cluster = MemoryCluster()
+    cluster.pipelines["_ingest"]["describe-v1"] = THEIRS
+    made = stack(EMBEDDING)
+    made.apply(cluster).check()
+    assert cluster.indices["images-v2"]["settings"]["index.default_pipeline"] == "describe-v2"
+    assert made.plan(cluster).empty
+    apply(cluster, spec({}))[0].check()
+    assert cluster.pipelines["_ingest"] == {"describe-v1": THEIRS}
+
+
+def test_an_index_that_is_there_does_not_take_somebody_else_s_pipeline_for_a_copy() -> None:
+    cluster = MemoryCluster()
+    cluster.pipelines["_ingest"]["describe-v1"] = THEIRS
+    bare = {"mappings": EMBEDDING["index/images"]["mappings"]}
+    stack({**EMBEDDING, "index/images": bare}).apply(cluster).check()
+    with pytest.raises(PlanRefused, match="ingest_pipeline/describe is to be stored as describe-v1 as well"):
+        stack(EMBEDDING).plan(cluster)
+    assert cluster.pipelines["_ingest"]["describe-v1"] == THEIRS
+
+
+def test_copies_are_adopted_with_their_pipeline_and_index() -> None:
+    cluster = MemoryCluster()
+    stack(EMBEDDING).apply(cluster).check()
+    lost(cluster)
+    cluster.sent.clear()
+    stack(EMBEDDING).apply(cluster, adoption=EVERYTHING).check()
+    assert (cluster.sent, stack(EMBEDDING).plan(cluster).empty) == ([], True)
+
+
+def test_an_index_that_somebody_put_behind_the_alias_is_not_deleted_with_ours(cluster: MemoryCluster) -> None:
+    cluster.indices["theirs"] = cluster.indices.pop("images-v1")
+    rest = {name: body for name, body in BODIES.items() if name != "index/images"}
+    stack(rest).apply(cluster).check()
+    assert list(cluster.indices) == ["theirs"]
+    assert stack(rest).plan(cluster).empty

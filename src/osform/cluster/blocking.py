@@ -54,19 +54,24 @@ def clone_index(
     try:
         persist(cluster, request, patience, longest=30)
     except RequestFailed as error:
-        if error.type != "resource_already_exists_exception":
-            raise  # else an answer was lost: nobody else gives such a name while we hold the lock
+        # An answer was lost, or somebody else's index has the name: then the source must not go.
+        if error.type != "resource_already_exists_exception" or not _is_clone(cluster, source, target, patience):
+            raise
 
 
 def drop_clone(cluster: Cluster, source: str, target: str, patience: Patience | None = None) -> bool:
     """Delete ``target`` if it is a clone of ``source``, and say so: one of an attempt before lacks what came since."""
     patience = patience or Patience.of(60)
-    request = Request("GET", f"/{quote(target)}/_settings/{_CLONED}", params={"flat_settings": "true"})
-    answer = persist_if_there(cluster, request, patience) or {}
-    if answer.get(target, {}).get("settings", {}).get(_CLONED) != source:
+    if not _is_clone(cluster, source, target, patience):
         return False
     persist_if_there(cluster, Request("DELETE", f"/{quote(target)}"), patience)
     return True
+
+
+def _is_clone(cluster: Cluster, source: str, target: str, patience: Patience) -> bool:
+    request = Request("GET", f"/{quote(target)}/_settings/{_CLONED}", params={"flat_settings": "true"})
+    answer = persist_if_there(cluster, request, patience) or {}
+    return bool(answer.get(target, {}).get("settings", {}).get(_CLONED) == source)
 
 
 def move_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], patience: Patience | None = None) -> None:

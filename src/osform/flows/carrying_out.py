@@ -121,7 +121,7 @@ class Hands:
                 # apply that was cut off has to know what is to go.
                 _beside(old.asked, concealed(asked)) if old else concealed(asked),
                 old.recorded if old else {},
-                {**_tag(steps), **wanted.ids, **(before.ids if before else {})},
+                {**_tag(steps), **wanted.ids, **(before.ids if before else {}), **_called(address, asked)},
                 survey.needs.get(address, ()),
                 survey.spec.resources[address].protect,
             )
@@ -344,6 +344,11 @@ class Hands:
         answers = [{"hits": {"hits": [hit]}}, *[None] * (len(kind.reads(asked)) - 1)]
         now = kind.found(answers, asked)[address.name].body
         return any(now.get(key) != live.body.get(key) for key in (now.keys() | live.body.keys()) - {"deployed"})
+
+
+def _called(address: Address, asked: Body) -> dict[str, str]:
+    """The index that is to be there: where another one is made in its place, whoever takes this up makes that one."""
+    return {"index": asked["index"]} if address.kind == "index" else {}
 
 
 def _tag(steps: Sequence[Step]) -> dict[str, str]:

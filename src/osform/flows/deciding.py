@@ -6,7 +6,7 @@ place gets a new physical index, with copies of its pipelines of its own, and it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from osform.core.address import Address
@@ -18,6 +18,7 @@ from osform.flows import giving_way, owning
 from osform.flows.resolving import context_of, pipelines_of
 from osform.flows.survey import Move, Survey
 from osform.kinds import KINDS, index_template
+from osform.kinds.base import Body
 from osform.kinds.index import physical
 
 Compare = Callable[[Survey, Address], Change | None]
@@ -36,8 +37,10 @@ def decide(survey: Survey, compare: Compare) -> None:
         if address in survey.rebuild or isinstance(compare(survey, address), Replace)
     ]
     moving = [address for address in anew if not KINDS["index"].expendable(survey.live[address])]
-    if moving:
-        _number(survey, moving)
+    new = [each for each in survey.spec.resources if each.kind == "index" and each not in survey.live]
+    beside = [each for each in (*anew, *new) if each not in moving]
+    if moving or beside:
+        _number(survey, moving, beside)
     survey.order = _order(survey)
     templates = [address for address in survey.spec.resources if address.kind == giving_way.KIND]
     giving_way.take_turns(survey, [each for each in templates if compare(survey, each)])
@@ -70,8 +73,12 @@ def revived(survey: Survey, address: Address) -> Address | None:
     return None
 
 
-def _number(survey: Survey, moving: list[Address]) -> None:
-    """Give each a number that none of its pipelines has a copy with, or that of what is being filled already."""
+def _number(survey: Survey, moving: list[Address], beside: list[Address]) -> None:
+    """Give each a number that none of its pipelines has a copy with, or that of what is being filled already.
+
+    What is made from nothing ``beside`` them gets one as well where it shares a pipeline, now or since an earlier
+    apply: the copies that are there stay with the old indices, as they are.
+    """
     versions, named = dict(survey.context.versions), dict(survey.context.physical)
     for address in moving:
         source = survey.live[address].ids["index"]
@@ -80,20 +87,57 @@ def _number(survey: Survey, moving: list[Address]) -> None:
         kept = physical(address.name, number - 1) if source == address.name else source
         survey.moves[address] = Move(source, target, number, kept)
         versions[address.name], named[address.name] = number, target
+    shared = {each for address in moving for each in pipelines_of(survey.spec).get(address, ())}
+    fresh: dict[Address, set[str]] = {}
+    for address in beside:
+        used = pipelines_of(survey.spec).get(address, ())
+        if shared & set(used) or _copied(survey, used, versions.get(address.name, 1)):
+            versions[address.name] = _next(survey, address)
+            named[address.name] = physical(address.name, versions[address.name])
+            for each in used:
+                fresh.setdefault(each, set()).add(physical(each.name, versions[address.name]))
     # Indices that share a pipeline and move together share its copies: one number for all of them.
     survey.context = context_of(survey.spec, versions, named)
     # From now on these are the copies; what the old indices use is left alone.
-    for pipeline in {each for address in moving for each in pipelines_of(survey.spec).get(address, ())}:
+    for pipeline in {*shared, *fresh}:
         if live := survey.live.get(pipeline):
             copies = survey.wanted(pipeline).ids.get("copies", "")
-            survey.live = {**survey.live, pipeline: replace(live, ids={**live.ids, "copies": copies})}
+            found = replace(live, ids={**live.ids, "copies": copies})
+            if pipeline in fresh:
+                found = replace(found, body=_with_copies(live.body, copies.split(","), fresh[pipeline]))
+            survey.live = {**survey.live, pipeline: found}
 
 
-def _next(survey: Survey, address: Address, source: str) -> int:
+def _with_copies(body: Body, wanted: Iterable[str], fresh: Iterable[str]) -> Body:
+    """A pipeline as it is live, with what differs of the copies that are wanted now; ``fresh`` ones are not there."""
+    odd = {copy: stored for copy, stored in body.get("copies", {}).items() if copy in wanted}
+    odd |= dict.fromkeys(sorted(fresh), "missing")
+    return {key: value for key, value in body.items() if key != "copies"} | {"copies": odd}
+
+
+def _next(survey: Survey, address: Address, source: str = "") -> int:
     number = 1 + max(_taken(survey, address), default=1)
     # An index that loses its plain name is to have the number before, which a copy that was begun may have.
     begun = {entry.ids.get("index") for entry in survey.state.entries.values() if entry.of == address}
-    return number + (source == address.name and physical(address.name, number - 1) in begun)
+    number += source == address.name and physical(address.name, number - 1) in begun
+    while any(_strange(survey, address, n) for n in {number, number - (source == address.name)}):
+        number += 1
+    return number
+
+
+def _strange(survey: Survey, address: Address, number: int) -> bool:
+    """Whether somebody else has the name that an index would get with this number, or a copy of its pipelines."""
+    held = {entry.ids.get("index") for entry in survey.state.entries.values()}
+    if physical(address.name, number) in survey.names("index") - held:
+        return True
+    return _copied(survey, pipelines_of(survey.spec).get(address, ()), number)
+
+
+def _copied(survey: Survey, used: Iterable[Address], number: int) -> bool:
+    """Whether something else has the name of a copy with this number, if only what is kept for a rollback."""
+    mine = owning.copies(survey.state)
+    copies = [replace(each, name=physical(each.name, number)) for each in used]
+    return any(each.name in survey.names(each.kind) and each not in mine for each in copies)
 
 
 def _going_on(survey: Survey, address: Address) -> int | None:

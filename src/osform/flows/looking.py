@@ -14,7 +14,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist_if_there
 from osform.core.address import Address
 from osform.core.request import Request
-from osform.kinds import KINDS, meaning
+from osform.kinds import KINDS, alias, meaning
 from osform.kinds.base import Live, Wanted
 
 
@@ -58,6 +58,13 @@ class Eyes:
     def get(self, request: Request) -> Any | None:
         """The answer to one request that reads, None for what is not there."""
         return self.read(request, Patience.of(self.seconds, self.clock, self.sleep))
+
+    def names(self, kind: str) -> frozenset[str]:
+        """The names that are taken on the cluster, by whomever: of pipelines of a kind, or of indices and aliases."""
+        if kind == "index":
+            stored = self.get(alias.reads({})[0]) or {}
+            return frozenset(name for index, each in stored.items() for name in (index, *each.get("aliases", {})))
+        return frozenset(self.get(KINDS[kind].reads({})[0]) or {})
 
     def read(self, request: Request, patience: Patience) -> Any | None:
         """The answer to a request that reads, None for what is not there."""

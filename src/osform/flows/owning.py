@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -14,7 +14,7 @@ from osform.core.resource import StackSpec
 from osform.core.state import Entry, State
 from osform.core.values import concealed, leaves, redacted, secrets_in
 from osform.kinds import KINDS
-from osform.kinds.base import Body, Live
+from osform.kinds.base import Body, Context, Live
 from osform.kinds.index import physical
 from osform.kinds.mappings import MARK
 from osform.kinds.settings import PIPELINES
@@ -151,11 +151,57 @@ def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:
     return found
 
 
-def numbers(state: State, asked: Iterable[Address] = ()) -> tuple[dict[str, int], dict[str, str]]:
+def copies(state: State) -> frozenset[Address]:
+    """The pipelines, copies among them, that may be written: neither somebody else's nor kept for a rollback."""
+    current = [
+        each for each in state.entries.values() if each.role == "current" and each.address.kind.endswith("_pipeline")
+    ]
+    names = {Address(e.address.kind, name) for e in current for name in e.ids.get("copies", "").split(",") if name}
+    return frozenset({each.address for each in current} | names - past(state))
+
+
+def less_others(live: Mapping[Address, Live], spec: StackSpec, state: State) -> dict[Address, Live]:
+    """What is live, less indices that somebody put behind an alias of ours which no file asks for any more."""
+    held = {entry.ids.get("index") or entry.asked.get("index") for entry in state.entries.values()}
+
+    def others(address: Address, found: Live) -> bool:
+        return address.kind == "index" and address not in spec.resources and found.ids.get("index") not in held
+
+    return {address: found for address, found in live.items() if not others(address, found)}
+
+
+def current_copies(context: Context) -> frozenset[Address]:
+    """The copies that pipelines of the files are to have now."""
+    kinds = {"ingest_pipeline": context.copies, "search_pipeline": context.searches}
+    return frozenset(Address(kind, name) for kind, each in kinds.items() for some in each.values() for name in some)
+
+
+def strange_copy(
+    state: State, context: Context, address: Address, names: Callable[[str], frozenset[str]], moving: frozenset[str]
+) -> str | None:
+    """A name that a pipeline is to be stored under as well, and that something else has; ``moving`` are known to it."""
+    kinds = {"ingest_pipeline": context.copies, "search_pipeline": context.searches}
+    wanted = set(kinds.get(address.kind, {}).get(address.name, ())) - moving - {address.name}
+    entry = state.entries.get(address)
+    known = set(entry.ids.get("copies", "").split(",")) if entry else set()
+    return next(iter(sorted((wanted - known) & names(address.kind))), None) if wanted - known else None
+
+
+def past(state: State) -> frozenset[Address]:
+    """What is kept for a rollback."""
+    return frozenset(each for each, entry in state.entries.items() if entry.role == "past")
+
+
+def numbers(
+    state: State,
+    asked: Iterable[Address] = (),
+    used: Mapping[Address, Iterable[Address]] | None = None,
+    taken: Container[Address] = (),
+) -> tuple[dict[str, int], dict[str, str]]:
     """For each index of the ledger the number of its physical index, and the names of those that osform didn't give.
 
     An index that is ``asked`` for and new gets the first number that no other has: that of a renamed one is still there
-    under its first name.
+    under its first name. With that number the copies of the pipelines that it has ``used`` are not ``taken`` either.
     """
     versions: dict[str, int] = {}
     named: dict[str, str] = {}
@@ -167,7 +213,13 @@ def numbers(state: State, asked: Iterable[Address] = ()) -> tuple[dict[str, int]
     held = {entry.ids.get("index") for entry in (*state.entries.values(), *(entry for _, entry in state.others))}
     for address in asked:
         if address.kind == "index" and address.name not in versions:
-            versions[address.name] = next(n for n in count(1) if physical(address.name, n) not in held)
+            pipelines = tuple((used or {}).get(address, ()))
+            versions[address.name] = next(
+                n
+                for n in count(1)
+                if physical(address.name, n) not in held
+                if not any(replace(each, name=physical(each.name, n)) in taken for each in pipelines)
+            )
     return versions, named
 
 

@@ -84,6 +84,11 @@ def _warnings(survey: Survey) -> Iterator[str]:
 
 
 def _foreign(survey: Survey, address: Address) -> str | None:
+    copy = owning.strange_copy(survey.state, survey.context, address, survey.names, _moving(survey, address))
+    if copy and address not in survey.adopted:
+        what = f"and {copy} is on the cluster: kept for a rollback, or nothing that an apply of this stack made"
+        way = "--rebuild of the index that is to use it gives it another number"
+        return f"{survey.spec.resources[address].file}: {address} is to be stored as {copy} as well, {what}; {way}"
     if address in survey.state.entries or address.kind == "cluster_settings":
         return None
     place = survey.spec.resources[address].file
@@ -103,6 +108,11 @@ def _foreign(survey: Survey, address: Address) -> str | None:
     asked = survey.asked(address)
     found = owning.unlike(address, asked, _without_secrets(live, None, asked))
     return f"{said}; it differs from the files: {'; '.join(map(str, found[:3]))}"
+
+
+def _moving(survey: Survey, address: Address) -> frozenset[str]:
+    """The copies of a pipeline that belong to indices being made anew, perhaps since an earlier apply."""
+    return frozenset(index.physical(address.name, move.number) for move in survey.moves.values())
 
 
 def _change(survey: Survey, address: Address) -> Change | None:
@@ -265,7 +275,8 @@ def _retained(survey: Survey) -> frozenset[Address]:
     kept = owning.retained(state, seeds, survey.spec.resources, datetime.now(UTC).isoformat(timespec="seconds"))
     filling = {replace(each, name=move.target) for each, move in survey.moves.items()} & state.entries.keys()
     back = {each for address in survey.renewed if (each := revived(survey, address))}
-    return kept | filling | back if survey.spec.resources else frozenset()
+    shared = owning.current_copies(survey.context) & state.entries.keys()
+    return kept | filling | back | shared if survey.spec.resources else frozenset()
 
 
 def _moved_note(moved: Address | None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from osform.core.state import State
 from osform.flows import owning
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption
-from osform.flows.resolving import Resolver, context_of, needs_of, order_of
+from osform.flows.resolving import Resolver, context_of, needs_of, order_of, pipelines_of
 from osform.kinds import KINDS, index
 from osform.kinds.base import Body, Context, Live, Wanted
 
@@ -28,6 +28,10 @@ class Move:
     kept: str
 
 
+def _no_names(_kind: str) -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass
 class Survey:
     """One look at stack, ledger and cluster; a plan is made from it, and an apply goes on with it.
@@ -36,7 +40,8 @@ class Survey:
     the address that the old one has from then on. ``rebuild`` are indices that are to move although nothing in the
     files asks for it. ``order`` is what each change waits for, where that is not simply
     what it needs. ``aside`` are the index templates that are put aside before another one, with their bodies meanwhile,
-    and ``carried`` the aliases on indices that are made anew, which take them along or lose them.
+    and ``carried`` the aliases on indices that are made anew, which take them along or lose them. ``names`` gives those
+    that are taken on the cluster, by kind.
     """
 
     spec: StackSpec
@@ -56,6 +61,7 @@ class Survey:
     order: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
     aside: dict[Address, tuple[tuple[Address, Body], ...]] = field(default_factory=dict)
     carried: set[Address] = field(default_factory=set)
+    names: Callable[[str], frozenset[str]] = _no_names
 
     @classmethod
     def take(
@@ -78,9 +84,11 @@ class Survey:
             adoption=adoption or Adoption(),
             moved=moved,
         )
-        survey.context = context_of(spec, *owning.numbers(state, spec.resources))
         eyes = eyes.remembering()
-        survey.live = {address: index.as_left(live, now()) for address, live in eyes.look(survey._wanted()).items()}
+        survey.names = eyes.names
+        survey.context = context_of(spec, *survey._numbers())
+        live = owning.less_others(eyes.look(survey._wanted()), spec, state)
+        survey.live = {address: index.as_left(each, now()) for address, each in live.items()}
         survey._number_indices()
         for address in order_of(spec):
             if survey._may_adopt(address):
@@ -128,9 +136,15 @@ class Survey:
     def _may_adopt(self, address: Address) -> bool:
         return address not in self.state.entries and self.adoption.covers(address)
 
+    def _numbers(self) -> tuple[dict[str, int], dict[str, str]]:
+        used = pipelines_of(self.spec)
+        kinds = {pipeline.kind for each in used.values() for pipeline in each}
+        taken = {Address(kind, name) for kind in kinds for name in self.names(kind)}
+        return owning.numbers(self.state, self.spec.resources, used, taken - owning.copies(self.state))
+
     def _number_indices(self) -> None:
         # What is taken over keeps its physical index; one that somebody deleted is made anew under osform's own name.
-        versions, named = owning.numbers(self.state, self.spec.resources)
+        versions, named = self._numbers()
         for address in [each for each in {**self.spec.resources, **self.state.entries} if each.kind == "index"]:
             live = self.live.get(address)
             if live is None:
