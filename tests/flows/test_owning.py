@@ -223,6 +223,15 @@ def test_copies_are_adopted_with_their_pipeline_and_index() -> None:
     assert (cluster.sent, stack(EMBEDDING).plan(cluster).empty) == ([], True)
 
 
+def test_files_that_are_all_gone_are_no_order_to_destroy() -> None:
+    cluster, many = MemoryCluster(), stack({f"index/i{number}": {} for number in range(10)})
+    many.apply(cluster).check()
+    with pytest.raises(PlanRefused, match="10 of 10 resources would be deleted"):
+        stack({}).apply(cluster)
+    many.emptied().apply(cluster).check()
+    assert cluster.indices == {}
+
+
 def test_an_index_that_somebody_put_behind_the_alias_is_not_deleted_with_ours(cluster: MemoryCluster) -> None:
     cluster.indices["theirs"] = cluster.indices.pop("images-v1")
     rest = {name: body for name, body in BODIES.items() if name != "index/images"}

@@ -54,12 +54,14 @@ class Stack:
     """A stack for one environment, read from its folders and checked.
 
     ``environ`` are the environment's variables: secrets come from there. ``rebuild`` are indices whose
-    documents are to be copied into a new physical index even where nothing in the files asks for it.
+    documents are to be copied into a new physical index even where nothing in the files asks for it. ``destroying``
+    says that deleting all of it is what was asked, and no folder that happens to be empty.
     """
 
     spec: StackSpec
     environ: Mapping[str, str]
     rebuild: frozenset[Address] = frozenset()
+    destroying: bool = False
 
     @classmethod
     def load(
@@ -121,15 +123,14 @@ class Stack:
             plan = planned.plan
             if expect is not None and plan.checksum != expect:
                 reviewed = reviewed or recall(bundles.cache_folder(self.environ), expect)
-                command = "osform plan" if self.spec.resources else "osform destroy"
+                command = "osform destroy" if self.destroying else "osform plan"
                 raise moved(plan, expect, reviewed, command=command)
             if review is not None:
                 review(plan)
             removing.refuse(planned.used)
             planned.judgement.check()
-            whole = not self.spec.resources
-            applier = self._applier(ledger, report, "destroy" if whole else command)
-            return applier.apply(plan, planned.survey, force=force, whole=whole)
+            applier = self._applier(ledger, report, "destroy" if self.destroying else command)
+            return applier.apply(plan, planned.survey, force=force, whole=self.destroying)
 
     def take_over(
         self, cluster: Cluster, adoption: Adoption, *, lock: LockOptions = DEFAULT, report: Report = silent
@@ -191,7 +192,7 @@ class Stack:
 
     def emptied(self) -> Stack:
         """The stack without any resource: applying it takes away everything that this stack and environment made."""
-        return replace(self, spec=replace(self.spec, resources={}, moved={}))
+        return replace(self, spec=replace(self.spec, resources={}, moved={}), destroying=True)
 
     def drift(self, cluster: Cluster, *, vectors: int | None = 0) -> tuple[Drift, ...]:
         """What changed on the cluster since the last apply; reads only. Raises Unreachable and RequestFailed.
