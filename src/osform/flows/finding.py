@@ -316,7 +316,8 @@ def _indices(eyes: Eyes, inventory: Inventory) -> Iterator[tuple[str, Found]]:
             continue
         aliases = dict(stored.get("aliases", {}))
         behind = re.fullmatch(r"(.+)-v[1-9][0-9]*", index)
-        name = behind[1] if behind and behind[1] in aliases else index
+        alone = behind and Address("index", behind[1]) not in inventory.found
+        name = behind[1] if behind and alone and behind[1] in aliases else index
         aliases.pop(name, None)
         settings = {
             key.removeprefix("index."): plain(value)
@@ -327,7 +328,8 @@ def _indices(eyes: Eyes, inventory: Inventory) -> Iterator[tuple[str, Found]]:
             # osform's own copy of a pipeline, made for this index before the ledger was lost.
             key = setting.removeprefix("index.")
             copied = re.fullmatch(r"(.+)-v[1-9][0-9]*", str(settings.get(key, "")))
-            if copied and Address(kind, copied[1]) in inventory.found:
+            alike = copied and Address(kind, copied[0]) not in inventory.found
+            if copied and alike and Address(kind, copied[1]) in inventory.found:
                 settings[key] = copied[1]
         body: dict[str, Any] = {"settings": {"index": settings}} if settings else {}
         body |= {"aliases": aliases} if aliases else {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from osform.core.address import Address
 from osform.core.diff import Difference
 from osform.core.events import Note, Report, silent
 from osform.core.plan import Adopt
-from osform.errors import InputError, PlanRefused
+from osform.errors import InputError, PlanRefused, SpecError
 from osform.files.stack import load_stack
 from osform.files.writing import write_resource, write_stack_file
 from osform.flows.finding import Inventory, take_inventory
@@ -90,12 +91,10 @@ def import_live(
             if each in spec.resources
         ]
     _refuse_unset(inventory, wanted, os.environ if environ is None else environ)
+    load = partial(Stack.load, provision, environment, variables, environ)
     try:
-        for each in wanted:
-            path = write_resource(provision, each, inventory.body(each, {*wanted, *spec.resources}))
-            done.files.append(path)
-        if wanted:
-            stack = Stack.load(provision, environment, variables, environ)
+        stack, wanted = _written(inventory, wanted, provision, done, load, whole=address is None)
+        if stack is not None:
             adoption = Adoption(frozenset(wanted), ids={each: inventory.found[each].ids for each in wanted})
             _take_over(stack, cluster, adoption, done, lock, report)
     except BaseException:
@@ -106,6 +105,45 @@ def import_live(
     for path in done.files:
         report(Note(f"wrote {path}"))
     return done
+
+
+def _written(
+    inventory: Inventory,
+    wanted: list[Address],
+    provision: Path,
+    done: Imported,
+    load: Callable[[], Stack],
+    *,
+    whole: bool,
+) -> tuple[Stack | None, list[Address]]:
+    """Write the files, and read them as a stack. With ``whole``, those that don't fit the rest are left out and said.
+
+    The server knows nothing of what makes a stack fit together: of names that osform gives itself, or of a vector that
+    a pipeline fills and no mapping has. Returns None where there is nothing to write. Raises SpecError.
+    """
+    while wanted:
+        there = {*wanted, *inventory.spec.resources}
+        paths: dict[Path, Address] = {}
+        for each in wanted:
+            path = write_resource(provision, each, inventory.body(each, there))
+            paths[path] = each
+            done.files.append(path)
+        try:
+            return load(), wanted
+        except SpecError as error:
+            unfit = {paths.get(Path(problem.place.file)): problem for problem in reversed(error.problems)}
+            if not whole or None in unfit:
+                raise
+        for path in paths:
+            path.unlink()
+            done.files.remove(path)
+        done.skipped += [
+            f"{each} is left out: {f'{problem.path}: ' if problem.path else ''}{problem.message}"
+            for each in wanted
+            if (problem := unfit.get(each))
+        ]
+        wanted = [each for each in wanted if each not in unfit]
+    return None, []
 
 
 def _take_over(
