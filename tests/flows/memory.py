@@ -35,6 +35,7 @@ class MemoryCluster(Cluster):
         self.templates: dict[str, Json] = {}
         self.groups: dict[str, Json] = {}
         self.counts: dict[str, int] = {}
+        self.shards = {"total": 2, "successful": 2, "failed": 0}
         self.sent: list[str] = []
         self.drops = ""
         self.refuses = "nothing"
@@ -187,9 +188,9 @@ class MemoryCluster(Cluster):
                 return {}
             case "POST", ["_search"]:
                 buckets = [{"key": name, "doc_count": count} for name, count in self.counts.items()]
-                return {"aggregations": {COUNTS: {"buckets": buckets}}}
+                return {"_shards": self.shards, "aggregations": {COUNTS: {"buckets": buckets}}}
             case "GET", ["_count"]:
-                return {"count": self.counts.get(names, 0)}
+                return {"_shards": self.shards, "count": self.counts.get(names, 0)}
             case _:
                 raise RequestFailed(str(request), 400, "resource_already_exists_exception", "there already")
         return {"acknowledged": True}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from osform.core.events import Note, Warned
 from osform.core.plan import Plan
-from osform.errors import ApplyFailed, PlanRefused
+from osform.errors import ApplyFailed, NotReady, PlanRefused
 from osform.flows.planning import make_plan
 from tests.flows.memory import MemoryCluster
 from tests.flows.stacks import BODIES, Bodies, apply, look, plan, shown, spec
@@ -172,6 +172,19 @@ def test_documents_are_not_deleted_without_saying_so(cluster: MemoryCluster) -> 
     cluster.counts["images-v1"] = 1200
     rest = {name: body for name, body in BODIES.items() if name != "index/images"}
     assert "index/images has 1,200 documents" in refused(cluster, rest)
+    apply(cluster, spec(rest), force=True)[0].check()
+    assert cluster.indices == {}
+
+
+def test_an_index_of_which_a_shard_is_on_no_node_is_not_taken_for_an_empty_one(cluster: MemoryCluster) -> None:
+    cluster.shards = {"total": 2, "successful": 1, "failed": 0}
+    rest = {name: body for name, body in BODIES.items() if name != "index/images"}
+    with pytest.raises(NotReady, match="images-v1: 1 of its shards are on no node"):
+        apply(cluster, spec(rest))
+    edited = spec({**BODIES, "index/images": {**BODIES["index/images"], "settings": {"number_of_shards": 3}}})
+    survey = look(cluster, edited)
+    make_plan(survey)
+    assert list(map(str, survey.moves)) == ["index/images"]
     apply(cluster, spec(rest), force=True)[0].check()
     assert cluster.indices == {}
 

@@ -14,8 +14,10 @@ from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Patience, Sleep, persist_if_there
 from osform.core.address import Address
 from osform.core.request import Request
+from osform.errors import NotReady
 from osform.kinds import KINDS, alias, meaning
 from osform.kinds.base import Live, Wanted
+from osform.kinds.index import every_shard
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,20 @@ class Eyes:
         return eligible
 
     def documents(self, live: Live) -> int:
-        """How many documents an index has, those included that no search sees yet; 0 for what is no index."""
+        """How many documents an index has, those included that no search sees yet; 0 for what is no index.
+
+        Raises NotReady where a part of it is not there to be counted.
+        """
         if "index" not in live.ids:
             return 0
         index = quote(live.ids["index"])
         patience = Patience.of(self.seconds, self.clock, self.sleep)
         persist_if_there(self.cluster, Request("POST", f"/{index}/_refresh"), patience)
         answer = persist_if_there(self.cluster, Request("GET", f"/{index}/_count"), patience)
+        if answer and not every_shard(answer):
+            missing = answer["_shards"]["total"] - answer["_shards"]["successful"]
+            raise NotReady(
+                f"{live.ids['index']}: {missing} of its shards are on no node, so nobody knows what documents it has",
+                hint="bring the node back, or restore the index; --force deletes it as it is",
+            )
         return int(answer["count"]) if answer else 0

@@ -74,7 +74,8 @@ class Last:
 class Live:
     """A resource as it is on the cluster, in the shape of ``asked``, without volatile fields.
 
-    ``documents`` counts those of an index that a search sees, ``nodes`` are the ids of those that serve a model.
+    ``documents`` counts those of an index that a search sees, and ``counted`` says that every shard was there for that.
+    ``nodes`` are the ids of those that serve a model.
     ``strays`` are ids of what was made besides, by a request that was given up, sent again, and carried out after all.
     ``load`` is the note of a load of an index that is under way: ``body`` is as it will be once that is over.
     ``meant`` is what was asked and is so, although the server shows it otherwise or not at all.
@@ -83,6 +84,7 @@ class Live:
     body: Body
     ids: Mapping[str, str] = field(default_factory=dict)
     documents: int = 0
+    counted: bool = True
     nodes: frozenset[str] = frozenset()
     strays: tuple[str, ...] = ()
     load: LoadNote | None = None

@@ -127,6 +127,12 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
         for answer in answers[1::2]
         for bucket in (answer or {}).get("aggregations", {}).get(COUNTS, {}).get("buckets", [])
     }
+    partly = {
+        name
+        for stored_, counted in zip(answers[::2], answers[1::2], strict=False)
+        if not every_shard(counted)
+        for name in stored_ or {}
+    }
     live: dict[str, Live] = {}
     for name, want in wanted.items():
         answering = [index for index, body in stored.items() if index == name or name in body.get("aliases", {})]
@@ -136,8 +142,15 @@ def found(answers: Sequence[Any], wanted: Mapping[str, Wanted]) -> Mapping[str, 
         if index is not None:
             ours = {name, *want.asked.get("aliases", {}), *want.recorded.get("aliases", {})}
             body = _body(name, index, stored[index], ours)
-            live[name] = _after_load(Live(body, {"index": index}, documents.get(index, 0)))
+            count = documents.get(index, 0)
+            live[name] = _after_load(Live(body, {"index": index}, count, counted=index not in partly))
     return live
+
+
+def every_shard(answer: Any) -> bool:
+    """Whether every shard took part in a search or a count: one that no node has is neither failed nor successful."""
+    shards = (answer or {}).get("_shards", {})
+    return bool(shards.get("successful", 0) == shards.get("total", 0))
 
 
 def _after_load(live: Live) -> Live:
@@ -230,8 +243,8 @@ def remarks(changed: Sequence[Difference]) -> Sequence[str]:
 
 
 def expendable(live: Live) -> bool:
-    """An index without a document."""
-    return live.documents == 0
+    """An index without a document, as far as all of it could be looked at."""
+    return live.documents == 0 and live.counted
 
 
 def create(name: str, asked: Body, ids: Mapping[str, str]) -> Sequence[Step]:
