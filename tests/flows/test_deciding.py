@@ -142,6 +142,17 @@ def test_what_is_being_filled_for_just_this_is_gone_on_with_and_anything_else_is
     assert elsewhere.moves[A].target == "a-v3"
 
 
+def test_what_was_filled_and_serves_is_not_deleted_where_the_apply_was_cut_off_before_it_had_forgotten_that() -> None:
+    now = Entry(A, "applied", {"settings": {"index.default_pipeline": "p-v2"}}, {}, {"index": "a-v2"})
+    filled = Entry(Address("index", "a-v2"), "applying", {}, ids={"index": "a-v2"}, role="next", of=A)
+    pipeline = Entry(PIPELINE, "applied", {}, {}, {"copies": "p-v1"})
+    entries = {each.address: each for each in (now, filled, pipeline)}
+    assert set(owning.less_finished(State(entries)).entries) == {A, PIPELINE}
+    assert replace(PIPELINE, name="p-v2") in owning.copies(State(entries))
+    begun = {**entries, A: replace(now, ids={"index": "a-v1"})}
+    assert set(owning.less_finished(State(begun)).entries) == set(entries)
+
+
 def test_what_a_kept_index_uses_stays_as_long_as_the_index() -> None:
     old = {"settings": {"index.default_pipeline": "p-v1"}}
     entries = [
@@ -155,6 +166,38 @@ def test_what_a_kept_index_uses_stays_as_long_as_the_index() -> None:
     kept = {str(each) for each in owning.retained(state, [], {}, "2029")}
     assert kept == {"index/a-v1", "ingest_pipeline/p-v1", "model/gone", "model_group/gone"}
     assert owning.retained(state, [], {}, "2031") == frozenset()
+
+
+def test_an_index_that_is_renamed_and_made_anew_at_once_leaves_nothing_under_its_old_name() -> None:
+    old = Address("index", "old")
+    entries = [replace(e, address=old, ids={"index": "old-v1"}) if e.address == A else e for e in applied("m1")]
+    found = survey("m2", entries)
+    found.live[A] = found.live.pop(old)  # type: ignore[attr-defined,index]
+    found.spec = replace(found.spec, moved={old: A})
+    found.state, found.moved = owning.renamed(found.spec, found.state)
+    (change,) = [each for each in planned(found).changes if each.address == A]
+    assert (change.action, change.moved_from, found.moves[A].kept) == ("replace", old, "old-v1")
+    assert [each for each in planned(found).changes if isinstance(each, Delete)] == []
+
+
+def test_what_an_apply_that_was_cut_off_left_under_the_old_name_is_known_by_what_is_kept() -> None:
+    old, new = Entry(Address("index", "old"), "applied", {}, {}, {"index": "old-v1"}), applied("m1")[0]
+    kept = replace(old, address=Address("index", "old-v1"), role="past", of=A)
+    stack = replace(spec(bodies("m1")), moved={old.address: A})
+    entries = {each.address: each for each in (old, new, kept)}
+    state, moved = owning.renamed(stack, State(entries))
+    assert (old.address in state.entries, moved) == (False, {A: old.address})
+    other = {each.address: each for each in (old, new)}
+    assert old.address in owning.renamed(stack, State(other))[0].entries
+
+
+def test_what_is_kept_of_a_renamed_index_for_a_rollback_is_that_of_its_new_name() -> None:
+    old = Address("index", "old")
+    kept = Entry(Address("index", "old-v1"), "applied", {}, {}, {"index": "old-v1"}, role="past", of=old)
+    now = Entry(old, "applied", {}, {}, {"index": "old-v2"})
+    stack = replace(spec(bodies("m1")), moved={old: A})
+    state, _ = owning.renamed(stack, State({each.address: each for each in (now, kept)}))
+    assert state.entries[kept.address].of == A
 
 
 def test_a_name_that_somebody_else_has_is_given_neither_to_a_new_index_nor_to_a_copy_of_a_pipeline() -> None:

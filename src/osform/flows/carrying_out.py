@@ -96,7 +96,9 @@ class Hands:
             self._delete(change, survey)
             return None
         if change.address in survey.moves:
-            return self._move(change.address, survey)
+            moved = self._move(change.address, survey)
+            self._rename(change, survey)
+            return moved
         address = change.address
         asked = survey.asked(address)
         before = survey.live.get(address)
@@ -140,9 +142,19 @@ class Hands:
         done = replace(entry, status="applied", asked=concealed(asked), recorded=redacted(live.body, secrets_in(asked)))
         ids = {key: value for key, value in {**ids, **live.ids}.items() if key not in _UNDER_WAY}
         self.journal(self.stamp(replace(done, ids=ids)))
-        for former in filter(None, (change.moved_from, back)):
-            self.journal(former)
+        if back:
+            self.journal(back)
+        self._rename(change, survey)
         return live
+
+    def _rename(self, change: Change, survey: Survey) -> None:
+        """What is kept for a rollback gets the new name as well, and the old one is forgotten last."""
+        if change.moved_from is None:
+            return
+        for entry in [each for each in survey.state.entries.values() if each.of == change.address]:
+            if entry.role == "past":
+                self.journal(entry)
+        self.journal(change.moved_from)
 
     def _move(self, address: Address, survey: Survey) -> Live:
         """An index made anew beside the old one; one at a time, since the nodes have enough to do with one."""

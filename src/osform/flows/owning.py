@@ -153,11 +153,20 @@ def unlike(address: Address, asked: Body, live: Live) -> tuple[Difference, ...]:
 
 def copies(state: State) -> frozenset[Address]:
     """The pipelines, copies among them, that may be written: neither somebody else's nor kept for a rollback."""
-    current = [
-        each for each in state.entries.values() if each.role == "current" and each.address.kind.endswith("_pipeline")
-    ]
-    names = {Address(e.address.kind, name) for e in current for name in e.ids.get("copies", "").split(",") if name}
-    return frozenset({each.address for each in current} | names - past(state))
+    return frozenset(
+        {each for each, entry in state.entries.items() if entry.role == "current"} | _copied(state) - past(state)
+    )
+
+
+def _copied(state: State) -> frozenset[Address]:
+    """The copies that pipelines have, and those that indices use: a cut-off apply may have written down either."""
+    found: set[Address] = set()
+    for entry in [each for each in state.entries.values() if each.role == "current"]:
+        names = entry.ids.get("copies", "").split(",") if entry.address.kind.endswith("_pipeline") else []
+        found |= {replace(entry.address, name=name) for name in names if name}
+        settings = entry.asked.get("settings", {}) if entry.address.kind == "index" else {}
+        found |= {Address(kind, str(settings[key])) for key, kind in PIPELINES if key in settings}
+    return frozenset(found)
 
 
 def less_others(live: Mapping[Address, Live], spec: StackSpec, state: State) -> dict[Address, Live]:
@@ -182,8 +191,7 @@ def strange_copy(
     """A name that a pipeline is to be stored under as well, and that something else has; ``moving`` are known to it."""
     kinds = {"ingest_pipeline": context.copies, "search_pipeline": context.searches}
     wanted = set(kinds.get(address.kind, {}).get(address.name, ())) - moving - {address.name}
-    entry = state.entries.get(address)
-    known = set(entry.ids.get("copies", "").split(",")) if entry else set()
+    known = {each.name for each in _copied(state) if each.kind == address.kind}
     return next(iter(sorted((wanted - known) & names(address.kind))), None) if wanted - known else None
 
 
@@ -231,19 +239,39 @@ def number(name: str, index: str | None) -> int:
     return int(tail[1]) if tail and index != name else 0
 
 
+def less_finished(state: State) -> State:
+    """The state less what an apply had filled and put in its place, and was cut off before it had forgotten that."""
+
+    def finished(entry: Entry) -> bool:
+        now = state.entries.get(entry.of) if entry.role == "next" and entry.of else None
+        return now is not None and now.ids.get("index") == entry.ids.get("index")
+
+    return replace(state, entries={each: entry for each, entry in state.entries.items() if not finished(entry)})
+
+
 def renamed(spec: StackSpec, state: State) -> tuple[State, dict[Address, Address]]:
     """The state with the entries of renamed objects under their new addresses, and where they were before, by new."""
     entries, moved = dict(state.entries), {}
     for old, new in spec.moved.items():
-        if old not in entries or new not in spec.resources or old.kind not in _KEEPING:
+        if new not in spec.resources or old.kind not in _KEEPING:
+            continue
+        if old not in spec.resources:  # what is kept of it for a rollback is the new name's
+            entries |= {each: replace(entry, of=new) for each, entry in entries.items() if entry.of == old}
+        if old not in entries:
             continue
         there = entries.get(new)
-        if there is not None and there.ids != entries[old].ids:
+        if there is not None and there.ids != entries[old].ids and not _kept(entries[old], entries.values()):
             continue  # two objects: the old one is gone from the files like any other
         entry = entries.pop(old)
         entries[new] = there or replace(_called(entry, new), address=new)
         moved[new] = old
     return replace(state, entries=entries), moved
+
+
+def _kept(entry: Entry, entries: Iterable[Entry]) -> bool:
+    """Whether an object is what was made anew under another name by now, and is kept for a rollback."""
+    mine = {value for key, value in entry.ids.items() if key in ("index", "model_id")}
+    return any(each.role == "past" and mine & set(each.ids.values()) for each in entries)
 
 
 def _called(entry: Entry, new: Address) -> Entry:

@@ -174,7 +174,7 @@ def _so_already(difference: Difference, live: Live) -> bool:
 
 def _anew(survey: Survey, address: Address, found: tuple[Difference, ...], why: str) -> Change:
     """Made beside the old one, which stays for as long as something needs it."""
-    resource = survey.spec.resources[address]
+    resource, moved = survey.spec.resources[address], survey.moved.get(address)
     notes = ["registered beside the old one, which stays while something uses it"]
     if move := survey.moves.get(address):
         days = survey.spec.retention
@@ -188,7 +188,8 @@ def _anew(survey: Survey, address: Address, found: tuple[Difference, ...], why: 
         differences=_placed(resource, found),
         asked=survey.asked(address),
         place=Place(resource.file),
-        notes=(*filter(None, [_without_number(why)]), *notes),
+        notes=(*filter(None, [f"renamed from {moved}" if moved else "", _without_number(why)]), *notes),
+        moved_from=moved,
     )
 
 

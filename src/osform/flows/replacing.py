@@ -165,7 +165,8 @@ class Replacing:
         asked = revealed(self.survey.asked(self.address))
         there = stored[source].get("aliases", {})
         entry = self.survey.state.entries[self.address]
-        gone = set(entry.asked.get("aliases", {})) - set(asked.get("aliases", {}))
+        former = self.survey.moved.get(self.address, self.address).name
+        gone = {*entry.asked.get("aliases", {}), former} - {*asked.get("aliases", {}), self.address.name}
         wanted = {**there, self.address.name: there.get(self.address.name, {}), **asked.get("aliases", {})}
         actions = [
             {"add": {"index": target, "alias": alias, **options}}

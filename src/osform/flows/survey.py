@@ -74,7 +74,7 @@ class Survey:
         now: Callable[[], float] = time.time,
     ) -> Survey:
         """Look up everything that the stack asks for or the ledger remembers. ``now`` is in seconds since 1970."""
-        state, moved = owning.renamed(spec, state)
+        state, moved = owning.renamed(spec, owning.less_finished(state))
         survey = cls(
             spec,
             state,
