@@ -191,8 +191,10 @@ def strange_copy(
     """A name that a pipeline is to be stored under as well, and that something else has; ``moving`` are known to it."""
     kinds = {"ingest_pipeline": context.copies, "search_pipeline": context.searches}
     wanted = set(kinds.get(address.kind, {}).get(address.name, ())) - moving - {address.name}
+    if not wanted:
+        return None
     known = {each.name for each in _copied(state) if each.kind == address.kind}
-    return next(iter(sorted((wanted - known) & names(address.kind))), None) if wanted - known else None
+    return min((wanted - known) & names(address.kind), default=None)
 
 
 def past(state: State) -> frozenset[Address]:
