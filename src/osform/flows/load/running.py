@@ -12,6 +12,7 @@ from typing import Protocol
 
 from osform.cluster.bulk import BulkWriter, Written
 from osform.cluster.client import Cluster
+from osform.cluster.destinations import refresh
 from osform.cluster.lookup import all_there
 from osform.cluster.retry import Patience
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
@@ -159,7 +160,9 @@ class Load:
             self._send(resumed(self._rows(), self._tools.checkpoint.rows, self._all_there, self._resumed))
             while self._stale and not self._gave_up:
                 stale, self._stale = self._stale, []
-                self._tools.where.look()  # perhaps they are in another index by now
+                where = self._tools.where.look()  # perhaps they are in another index by now
+                # A search would go on showing them as they were, and every write would be refused again.
+                refresh(self._tools.cluster, where.index, self._tools.patience())
                 self._send(iter(stale))
         except KeyboardInterrupt:
             self._tools.stopped.set()
