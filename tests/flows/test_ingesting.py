@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from osform.errors import Unreachable
+import pytest
+
+from osform.errors import RequestFailed, Unreachable
 from tests.flows.shelf import Shelf, send
 
 Rows = list[dict[str, Any]]
@@ -18,6 +21,27 @@ def photos(count: int, **more: Any) -> Rows:
 def true(shelf: Shelf) -> bool:
     """Whether every vector is what the model at work makes of the text."""
     return all(each.source["vector"] == f"{shelf.model}: {each.source['text']}" for each in shelf.docs.values())
+
+
+def refused(_number: int) -> None:
+    raise RequestFailed("POST /pics/_bulk", 401, "security_exception", "the token has expired")
+
+
+def test_what_somebody_else_changed_meanwhile_is_kept_by_an_update(tmp_path: Path) -> None:
+    shelf = Shelf()
+    send(shelf, tmp_path, photos(2, price=1, stock=7))
+    bulks = shelf.bulks
+
+    def sold(number: int) -> None:
+        if number == bulks + 1:
+            shelf.put("r1", {**shelf.docs["r1"].source, "stock": 6})
+
+    shelf.before = sold
+    done = send(shelf, tmp_path, [{"id": "r1", "text": "a new one", "price": 2}], update=True)
+    assert (done.indexed, done.failed) == (1, 0)
+    found = shelf.docs["r1"].source
+    assert (found["text"], found["price"], found["stock"]) == ("a new one", 2, 6)
+    assert true(shelf)
 
 
 def test_an_update_whose_answer_is_lost_has_not_failed(tmp_path: Path) -> None:
@@ -33,3 +57,13 @@ def test_an_update_whose_answer_is_lost_has_not_failed(tmp_path: Path) -> None:
     done = send(shelf, tmp_path, photos(2, price=2))
     assert (done.indexed, done.failed) == (2, 0)
     assert [each.source["price"] for each in shelf.docs.values()] == [2, 2]
+
+
+def test_an_update_that_fails_is_kept_as_it_was_read(tmp_path: Path) -> None:
+    shelf = Shelf()
+    send(shelf, tmp_path, photos(1, stock=7))
+    shelf.before = refused
+    with pytest.raises(RequestFailed):
+        send(shelf, tmp_path, [{"id": "r0", "stock": 6}], update=True)
+    (letter,) = tmp_path.glob("dead*")
+    assert json.loads(letter.read_text())["document"] == {"id": "r0", "stock": 6}

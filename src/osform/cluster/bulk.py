@@ -123,7 +123,7 @@ class BulkWriter:
                     done.waited += self._wait(refusals, reason)
         except ClusterError as error:
             done.gave_up = error
-            done.failed += [one.write.row.rejected(f"given up: {error.message}") for chunk in queue for one in chunk]
+            done.failed += [one.write.read.rejected(f"given up: {error.message}") for chunk in queue for one in chunk]
         return done
 
     def _settle(self, queue: deque[list[_Pending]], done: Written) -> str:
@@ -178,7 +178,7 @@ class BulkWriter:
                     suspects.append(replace(one, alone=one.alone + 1))
                     reason = explain(item)
                 case _:
-                    done.failed.append(one.write.row.rejected(explain(item)))
+                    done.failed.append(one.write.read.rejected(explain(item)))
         self._took(done, taken, len(answers) - len(waiting) - len(suspects))
         # A pipeline fails documents by groups: half of them at a time, down to the one that it is about.
         queue.extend(_halves(suspects))
@@ -209,7 +209,7 @@ class BulkWriter:
             raise error
         chunk = queue.popleft()
         if len(chunk) == 1:
-            done.failed.append(chunk[0].write.row.rejected(f"{error.type}: {error.reason}"))
+            done.failed.append(chunk[0].write.read.rejected(f"{error.type}: {error.reason}"))
             self._progress = self._clock()
         else:
             queue.extendleft(reversed(_halves(chunk)))

@@ -22,6 +22,9 @@ class Version(NamedTuple):
 class Write:
     """The whole document of a row, or where ``patch`` is given, only those fields of it.
 
+    ``asked`` is the row as it was read, where that holds only the fields to change and ``row`` is merged with what the
+    index had.
+
     ``ready`` documents bring along what the pipeline would make, and go past it. ``cost`` is the work that the write is
     for the cluster, in units of one's own choice.
     """
@@ -30,7 +33,13 @@ class Write:
     patch: Mapping[str, Any] | None = None
     ready: Mapping[str, Any] | None = None
     version: Version | None = None
+    asked: Row | None = None
     cost: float = field(default=1.0, compare=False)
+
+    @property
+    def read(self) -> Row:
+        """The row as it was read: what is decided on anew, and what a dead-letter file holds."""
+        return self.asked or self.row
 
     @cached_property
     def lines(self) -> str:

@@ -78,6 +78,7 @@ class Decider:
         return self._where.ask(lambda where: look_up(self._cluster, where, ids, self._patience()))
 
     def _decided(self, row: Row, stored: Stored | None) -> Write | None:
+        asked = row if self._update else None
         if self._update:
             if stored is None:
                 self._fail(row.rejected("there is no document with this id, and an update makes none"))
@@ -90,10 +91,10 @@ class Decider:
                 return None
             case Need.FIELDS:
                 assert stored is not None, "fields are those that differ from what is stored"
-                return Write(row, patch=decision.fields, version=stored.version, cost=_carried(row))
+                return Write(row, patch=decision.fields, version=stored.version, asked=asked, cost=_carried(row))
         # An update that is merged here must not undo what came between; a row that is sent whole is all there is.
         version = stored.version if self._update and stored else None
-        return Write(row, version=version, cost=cost(row, self._where.now.embeddings))
+        return Write(row, version=version, asked=asked, cost=cost(row, self._where.now.embeddings))
 
     def _full(self, row: Row) -> Write:
         return Write(row, cost=cost(row, self._where.now.embeddings))

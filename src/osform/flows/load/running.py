@@ -304,7 +304,7 @@ class Load:
         done.waited += written.waited
         done.ingest_seconds += written.ingest_seconds
         for write in written.stale:
-            self._decide_again(write.row)
+            self._decide_again(write.read)
         for one in written.failed:
             self._fail(one)
         self._gave_up = self._gave_up or written.gave_up  # the first is the reason, the others were stopped by it
