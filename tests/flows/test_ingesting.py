@@ -59,6 +59,21 @@ def test_an_update_whose_answer_is_lost_has_not_failed(tmp_path: Path) -> None:
     assert [each.source["price"] for each in shelf.docs.values()] == [2, 2]
 
 
+def test_rows_with_the_text_of_one_that_somebody_else_changed_do_not_wait_for_ever(tmp_path: Path) -> None:
+    shelf = Shelf()
+    send(shelf, tmp_path, photos(2))
+    bulks = shelf.bulks
+
+    def meddle(number: int) -> None:
+        if number == bulks + 1:
+            shelf.put("r0", {"id": "r0", "text": "photo 0", "price": 9})
+
+    shelf.before = meddle
+    done = send(shelf, tmp_path, [{"id": f"r{n}", "text": "the same"} for n in range(2)], update=True)
+    assert (done.indexed, done.failed) == (2, 0)
+    assert true(shelf)
+
+
 def test_an_update_that_fails_is_kept_as_it_was_read(tmp_path: Path) -> None:
     shelf = Shelf()
     send(shelf, tmp_path, photos(1, stock=7))

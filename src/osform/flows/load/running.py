@@ -142,9 +142,7 @@ class Load:
         )  # fmt: skip
         self._twins: Twins | None = None
         if where.now.plain and where.now.embeddings:
-            self._twins = Twins(
-                tools.cluster, where, tools.seen, patience=tools.patience, settled=lambda row: row not in self.pending
-            )
+            self._twins = Twins(tools.cluster, where, tools.seen, patience=tools.patience, settled=self._is_settled)
         self.pending: dict[int, None] = {}
         """The numbers of rows that were read and are not settled, in their order."""
         self._under_way: dict[Future[Written], int] = {}
@@ -205,6 +203,10 @@ class Load:
     def _settled_rows(self) -> int:
         """How many rows from the first on need nothing more."""
         return next(iter(self.pending), self._tools.reader.read)
+
+    def _is_settled(self, number: int) -> bool:
+        """Whether no other row has to wait for this one: what is decided on anew is sent after those that would wait."""
+        return number not in self.pending or number in self._rounds
 
     def _fail(self, one: Rejected) -> None:
         """A row that can't be indexed."""
