@@ -215,7 +215,8 @@ def test_a_model_that_never_gets_ready_ends_the_run_and_keeps_the_documents() ->
     written = write(server, [row("a"), row("b")], patience=20)
     assert isinstance(written.gave_up, NotReady)
     assert "for 20 seconds pics took no document" in written.gave_up.message
-    assert sorted(one.id or "" for one in written.failed) == ["a", "b"]
+    assert sorted(one.id or "" for one in written.given_up) == ["a", "b"]
+    assert written.failed == []
 
 
 def test_a_document_that_is_refused_for_ever_while_others_get_through_is_given_up_by_itself() -> None:
@@ -266,7 +267,7 @@ def test_what_must_not_be_is_not_tried_again() -> None:
     server.before = [Answer(401, {"error": {"type": "security_exception", "reason": "who are you"}})]
     written = write(server, [row("a")])
     assert isinstance(written.gave_up, RequestFailed)
-    assert [one.id for one in written.failed] == ["a"]
+    assert [one.id for one in written.given_up] == ["a"]
 
 
 @given(st.data())
@@ -284,7 +285,8 @@ def test_whatever_the_server_says_every_document_ends_up_indexed_or_failed_and_n
     server = Server(lambda id, size, turn: fate[(int(id) + turn) % 40])
     rows = [row(str(number)) for number in range(data.draw(st.integers(1, 12)))]
     written = write(server, rows, patience=5000)
-    assert sorted([*server.stored, *(one.id or "" for one in written.failed)]) == sorted(one.row.id for one in rows)
+    failed = [one.id or "" for one in (*written.failed, *written.given_up)]
+    assert sorted([*server.stored, *failed]) == sorted(one.row.id for one in rows)
     assert indexed(written) == len(server.stored)
 
 

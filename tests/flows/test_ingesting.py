@@ -74,6 +74,20 @@ def test_rows_with_the_text_of_one_that_somebody_else_changed_do_not_wait_for_ev
     assert true(shelf)
 
 
+def test_rows_that_were_given_up_are_not_taken_for_settled_by_the_next_run(tmp_path: Path) -> None:
+    shelf = Shelf()
+    send(shelf, tmp_path, photos(4, price=1))
+    shelf.before = refused
+    with pytest.raises(RequestFailed):
+        send(shelf, tmp_path, photos(4, price=2))
+    shelf.before = lambda _number: None
+    file = tmp_path / "rows.jsonl"
+    assert file.read_text() == "".join(json.dumps(row) + "\n" for row in photos(4, price=2))
+    again = send(shelf, tmp_path, None)
+    assert (again.indexed, again.patched, again.resumed) == (4, 4, 0)
+    assert {each.source["price"] for each in shelf.docs.values()} == {2}
+
+
 def test_an_update_that_fails_is_kept_as_it_was_read(tmp_path: Path) -> None:
     shelf = Shelf()
     send(shelf, tmp_path, photos(1, stock=7))

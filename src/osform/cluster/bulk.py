@@ -63,7 +63,8 @@ def bulk_request(alias: str, writes: Sequence[Write]) -> Request:
 
 @dataclass
 class Written:
-    """What became of a batch. ``gave_up`` is set where the whole run makes no sense any more.
+    """What became of a batch. ``gave_up`` is set where the whole run makes no sense any more, and ``given_up`` is what
+    was not settled then: the server may have it or not.
 
     ``done`` are the writes that the server has; ``created`` of them made a document. ``stale`` are those that named a
     version of a document that is not there any more. ``again`` counts waits for a cluster that took nothing, ``waited``
@@ -78,6 +79,7 @@ class Written:
     waited: float = 0.0
     ingest_seconds: float = 0.0
     gave_up: ClusterError | None = None
+    given_up: list[Rejected] = field(default_factory=list)
 
     @property
     def settled(self) -> int:
@@ -123,7 +125,8 @@ class BulkWriter:
                     done.waited += self._wait(refusals, reason)
         except ClusterError as error:
             done.gave_up = error
-            done.failed += [one.write.read.rejected(f"given up: {error.message}") for chunk in queue for one in chunk]
+            open = (one.write.read for chunk in queue for one in chunk)
+            done.given_up = [row.rejected(f"given up: {error.message}") for row in open]
         return done
 
     def _settle(self, queue: deque[list[_Pending]], done: Written) -> str:

@@ -210,7 +210,10 @@ class Load:
 
     def _fail(self, one: Rejected) -> None:
         """A row that can't be indexed."""
+        self._reject(one)
         self.pending.pop(one.number, None)
+
+    def _reject(self, one: Rejected) -> None:
         self._tools.letters.add(one)
         self.done.failed += 1
         if self._twins and one.id is not None and one.document is not None:
@@ -309,6 +312,8 @@ class Load:
             self._decide_again(write.read)
         for one in written.failed:
             self._fail(one)
+        for one in written.given_up:
+            self._reject(one)  # and is not settled: the index may have it as it was, which the next run has to see
         self._gave_up = self._gave_up or written.gave_up  # the first is the reason, the others were stopped by it
 
     def _decide_again(self, row: Row) -> None:
