@@ -45,6 +45,21 @@ def test_a_price_is_written_by_itself() -> None:
     assert decision == Decision(Need.FIELDS, {"price": 2})
 
 
+def test_what_a_row_brings_where_the_pipeline_makes_something_is_neither_compared_nor_written() -> None:
+    of_long_ago = {"text": "a", "vector": [0.5], "vector_of": "another model's"}
+    digest = DIGESTED.digest_of({"text": "a"})
+    there = stored({"text": "a"}, vector_of=digest or "")
+    assert need(of_long_ago, there, DIGESTED) is Need.NOTHING
+    assert decide({**of_long_ago, "n": 1}, there, (DIGESTED,), plain=True).fields == {"n": 1}
+
+
+def test_what_a_row_brings_for_a_vector_within_an_object_is_left_out_alone() -> None:
+    inner = Embedding("photo.text", "photo.vector", "m1")
+    there = Stored({"photo": {"text": "a", "n": 1}}, SEEN, frozenset({"photo.vector"}))
+    wanted = {"photo": {"text": "a", "n": 2, "vector": [0.5]}}
+    assert decide(wanted, there, (inner,), plain=True).fields == {"photo": {"text": "a", "n": 2}}
+
+
 @pytest.mark.parametrize(
     ("wanted", "there"),
     [

@@ -88,6 +88,17 @@ def test_rows_that_were_given_up_are_not_taken_for_settled_by_the_next_run(tmp_p
     assert {each.source["price"] for each in shelf.docs.values()} == {2}
 
 
+def test_a_vector_that_a_row_brings_does_not_take_the_place_of_the_one_that_was_made(tmp_path: Path) -> None:
+    shelf = Shelf()
+    content = photos(2, vector="of a model of long ago")
+    send(shelf, tmp_path, content)
+    assert true(shelf)
+    again = send(shelf, tmp_path, content)
+    assert (again.unchanged, again.patched) == (2, 0)
+    send(shelf, tmp_path, [{**row, "price": 2} for row in content])
+    assert true(shelf)
+
+
 def test_an_update_that_fails_is_kept_as_it_was_read(tmp_path: Path) -> None:
     shelf = Shelf()
     send(shelf, tmp_path, photos(1, stock=7))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -44,14 +44,26 @@ def decide(
     """Compare what a document should be with what is stored.
 
     A part of a document is written only past a ``plain`` pipeline, one that would do no more than embed: then nothing
-    is missed by it. Every embedded text has to be the stored one, and its vector there and true.
+    is missed by it. Every embedded text has to be the stored one, and its vector there and true. What a row brings in a
+    field that the pipeline makes is not compared, nor written past the pipeline, which would have made it anew.
     """
     if stored is None or not all(_true(one, wanted, stored) for one in embeddings):
         return Decision(Need.ALL)
+    for made in {name for one in embeddings for name in (one.vector, one.digest) if name}:
+        wanted = _without(wanted, made.split("."))
     if canonical(wanted) == canonical(stored.source):
         return Decision(Need.NOTHING)
     fields = _differing(wanted, stored.source)
     return Decision(Need.FIELDS, fields) if plain and fields is not None else Decision(Need.ALL)
+
+
+def _without(source: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+    """A document less the field at ``path``, a key for each object on the way there."""
+    key, *inner = path
+    if key not in source or (inner and not isinstance(source[key], Mapping)):
+        return source
+    rest = {name: value for name, value in source.items() if name != key}
+    return {**rest, key: _without(source[key], inner)} if inner else rest
 
 
 def merged(stored: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
