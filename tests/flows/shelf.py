@@ -30,12 +30,14 @@ class Doc:
 class Shelf(Cluster):
     """Stands for a cluster with one index: a search sees what was there at the last refresh, ``_mget`` what is there.
 
-    Its pipeline makes a vector of ``text``, which says what it is of: the model and the letters. ``before`` and
-    ``after`` are called around each bulk request with its number, from 1; what they raise becomes of it.
+    Its pipeline makes a vector of ``text``, which says what it is of: the model and the letters, and sets what ``also``
+    says. ``before`` and ``after`` are called around each bulk request with its number, from 1; what they raise becomes
+    of it.
     """
 
     index: str = f"{ALIAS}-v1"
     model: str = "m1"
+    also: Json = field(default_factory=dict)
     docs: dict[str, Doc] = field(default_factory=dict)
     before: Callable[[int], None] = lambda _number: None
     after: Callable[[int], None] = lambda _number: None
@@ -53,7 +55,8 @@ class Shelf(Cluster):
                 return {self.index: {"aliases": {ALIAS: {}}, "settings": self.settings, "mappings": self.mappings}}
             if "_ingest/pipeline" in request.path:
                 embed = {"model_id": self.model, "field_map": {"text": "vector"}}
-                return {"p": {"processors": [{"text_embedding": embed}]}}
+                more = [{"set": {"field": key, "value": value}} for key, value in self.also.items()]
+                return {"p": {"processors": [{"text_embedding": embed}, *more]}}
             answer: dict[str, Callable[[Any], Any]] = {
                 "_mapping": lambda _: {self.index: {}}, "_refresh": self._refresh, "_count": self._count,
                 "_search": self._search, "_mget": self._mget, "_bulk": self._bulk,
@@ -74,7 +77,7 @@ class Shelf(Cluster):
         """Write a document, through the pipeline or past it. No search sees it yet."""
         if made and isinstance(text := source.get("text"), str):
             self.embedded += 1
-            source = {**source, "vector": f"{self.model}: {text}"}
+            source = {**source, **self.also, "vector": f"{self.model}: {text}"}
         self.operations += 1
         self.docs[id] = Doc(source, self.operations)
         return self.docs[id]

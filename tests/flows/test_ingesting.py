@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
-from osform.errors import RequestFailed, Unreachable
-from tests.flows.shelf import Shelf, send
+from osform.cluster.retry import Patience
+from osform.core.rows import Row
+from osform.core.writes import Write
+from osform.errors import Place, RequestFailed, Unreachable
+from osform.files.seen import Seen
+from osform.flows.load.twins import Twins
+from osform.flows.load.whereabouts import Whereabouts
+from tests.flows.shelf import ALIAS, Shelf, send
 
 Rows = list[dict[str, Any]]
 
@@ -97,6 +103,31 @@ def test_a_vector_that_a_row_brings_does_not_take_the_place_of_the_one_that_was_
     assert (again.unchanged, again.patched) == (2, 0)
     send(shelf, tmp_path, [{**row, "price": 2} for row in content])
     assert true(shelf)
+
+
+def test_no_vector_of_the_old_model_is_copied_into_the_index_that_takes_the_place_of_its_own(tmp_path: Path) -> None:
+    shelf = Shelf()
+
+    def apply(number: int) -> None:
+        if number == 2:
+            shelf.swap("pics-v2", "m2")
+
+    shelf.before = apply
+    done = send(shelf, tmp_path, [{"id": f"r{n}", "text": f"photo {n % 4}"} for n in range(12)], batch=4)
+    assert (done.indexed, done.created, done.failed) == (12, 12, 0)
+    assert true(shelf)
+
+
+def test_nothing_is_copied_past_a_pipeline_that_does_more_by_now() -> None:
+    shelf = Shelf()
+    where = Whereabouts(shelf, ALIAS, lambda: Patience.of(5))
+    twins = Twins(shelf, where, Seen(), patience=lambda: Patience.of(5), settled=lambda _number: True)
+    first, second = (Write(Row(f"r{n}", {"text": "a photo"}, Place("a.jsonl", n), n)) for n in (1, 2))
+    assert list(twins.apart([first, second])) == [first]
+    shelf.put("r1", {"text": "a photo"})
+    shelf.also = {"season": "autumn"}
+    where.look()
+    assert list(twins.ready()) == [second]
 
 
 def test_an_update_that_fails_is_kept_as_it_was_read(tmp_path: Path) -> None:

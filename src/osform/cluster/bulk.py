@@ -17,7 +17,7 @@ from osform.cluster.client import Cluster
 from osform.core.events import Report, Warned
 from osform.core.request import Request
 from osform.core.rows import Rejected
-from osform.core.writes import Write
+from osform.core.writes import Version, Write
 from osform.errors import ClusterError, NotReady, RequestFailed, Unreachable
 
 ALONE_TRIES = 5
@@ -69,6 +69,7 @@ class Written:
     ``done`` are the writes that the server has; ``created`` of them made a document. ``stale`` are those that named a
     version of a document that is not there any more. ``again`` counts waits for a cluster that took nothing, ``waited``
     the seconds of them; ``ingest_seconds`` is what the server says that its ingest pipelines took, request by request.
+    ``moved``: the alias writes to another index than the one that vectors were taken from.
     """
 
     done: list[Write] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Written:
     ingest_seconds: float = 0.0
     gave_up: ClusterError | None = None
     given_up: list[Rejected] = field(default_factory=list)
+    moved: bool = False
 
     @property
     def settled(self) -> int:
@@ -160,8 +162,10 @@ class BulkWriter:
         reason = stop = ""
         single = len(answers) == 1
         for one, item in answers:
-            if without := _null_for_blank(one.write, item):
-                suspects.append(replace(one, write=without))
+            if instead := _null_for_blank(one.write, item) or _made_there(one.write, item):
+                suspects.append(replace(one, write=instead))
+                done.moved = done.moved or instead.ready is not one.write.ready
+                done.created += item.get("result") == "created"
                 continue
             match classify(item):
                 case Verdict.DONE:
@@ -250,6 +254,18 @@ def _null_for_blank(write: Write, item: Mapping[str, Any]) -> Write | None:
     if field is None or not isinstance(blank, str) or blank.strip():
         return None
     return replace(write, row=replace(write.row, source={**write.row.source, field: None}))
+
+
+def _made_there(write: Write, item: Mapping[str, Any]) -> Write | None:
+    """The write as one for the pipeline, where it brought to another index what the pipeline of its own had made.
+
+    The alias moved meanwhile, and the vectors that are there now may be another model's.
+    """
+    there = item.get("_index", write.index)
+    if write.ready is None or classify(item) is not Verdict.DONE or there == write.index:
+        return None
+    version = Version(item["_seq_no"], item["_primary_term"]) if write.version else None
+    return replace(write, ready=None, index=None, version=version)
 
 
 def _halves(chunk: list[_Pending]) -> list[list[_Pending]]:

@@ -25,8 +25,8 @@ class Write:
     ``asked`` is the row as it was read, where that holds only the fields to change and ``row`` is merged with what the
     index had.
 
-    ``ready`` documents bring along what the pipeline would make, and go past it. ``cost`` is the work that the write is
-    for the cluster, in units of one's own choice.
+    ``ready`` documents bring along what the pipeline of ``index`` would make, and go past it. ``cost`` is the work that
+    the write is for the cluster, in units of one's own choice.
     """
 
     row: Row
@@ -34,6 +34,7 @@ class Write:
     ready: Mapping[str, Any] | None = None
     version: Version | None = None
     asked: Row | None = None
+    index: str | None = None
     cost: float = field(default=1.0, compare=False)
 
     @property

@@ -123,6 +123,7 @@ def prove(
     Without ``ours``, which says by its id whether a document is of this run, all are counted.
     """
     try:
+        where.look()  # the alias may have moved
         lacking = list(where.ask(lambda there: list(textful(cluster, there, patience, _LOOKED_AT))))
     except ClusterError as error:
         report(Warned(f"whether every text has its vector could not be asked: {error.message}"))

@@ -205,7 +205,7 @@ class Load:
         return next(iter(self.pending), self._tools.reader.read)
 
     def _is_settled(self, number: int) -> bool:
-        """Whether no other row has to wait for this one: what is decided on anew is sent after those that would wait."""
+        """Whether nobody has to wait for a row: what is decided on anew is sent after those that would wait."""
         return number not in self.pending or number in self._rounds
 
     def _fail(self, one: Rejected) -> None:
@@ -314,6 +314,8 @@ class Load:
             self._fail(one)
         for one in written.given_up:
             self._reject(one)  # and is not settled: the index may have it as it was, which the next run has to see
+        if written.moved:
+            self._tools.where.look()
         self._gave_up = self._gave_up or written.gave_up  # the first is the reason, the others were stopped by it
 
     def _decide_again(self, row: Row) -> None:

@@ -92,18 +92,20 @@ class Twins:
 
     def _completed(self, block: Sequence[_Waiting]) -> Iterator[Write]:
         ids = sorted({each.first for each in block})
-        found = self._where.ask(lambda where: ready_made(self._cluster, where, ids, self._patience()))
+        index, found = self._where.ask(
+            lambda where: (where.index, ready_made(self._cluster, where, ids, self._patience()))
+        )
         for each in block:
             made = found.get(each.first, {})
             if self._true(each.write.row, made):
                 ready = {**each.write.row.source, **{name: made[name] for name in self._where.now.made if name in made}}
-                yield replace(each.write, ready=ready, cost=1 + len(json.dumps(ready)) / 100)
+                yield replace(each.write, ready=ready, index=index, cost=1 + len(json.dumps(ready)) / 100)
             else:
                 yield each.write
 
     def _true(self, row: Row, made: Mapping[str, Any]) -> bool:
         """Whether what the twin has is what the pipeline would make of this row."""
-        return all(
+        return self._where.now.plain and all(
             value_at(made, one.text) == value_at(row.source, one.text)
             and (one.text_of(row.source) is None or one.vector in made)
             and (one.digest is None or made.get(one.digest) == one.digest_of(row.source))
