@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,15 @@ def test_a_file_that_is_cut_off_gives_its_rows_and_then_says_so(tmp_path: Path, 
         for _ in reader:
             pass
     assert 0 < reader.read < 20_000
+
+
+@packers
+def test_a_pipe_with_a_name_gives_all_that_goes_in(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    pipe = tmp_path / "rows"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=(pack(LINES),), daemon=True).start()
+    rows = list(Reader([Input(str(pipe), "jsonl")]))
+    assert [row.source["number"] for row in rows if isinstance(row, Row)] == list(range(20_000))
 
 
 @given(st.lists(st.binary(max_size=30)), st.sampled_from(sorted(PACKERS)), st.integers(1, 20))

@@ -94,8 +94,8 @@ def opened(path: str) -> Iterator[Source]:
 
 
 def first_bytes(path: str) -> bytes:
-    """The first four bytes of a file, nothing of standard input."""
-    if path == STDIN:
+    """The first four bytes of a file, nothing of standard input or a pipe: what is taken from those is gone."""
+    if path == STDIN or not Path(path).is_file():
         return b""
     with Path(path).open("rb") as file:
         return file.read(4)
