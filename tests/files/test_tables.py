@@ -65,6 +65,30 @@ def test_a_row_that_is_none_is_rejected_and_the_next_one_is_read(tmp_path: Path,
     assert (good.id, good.place.line) == ("r2", 3)
 
 
+@pytest.mark.parametrize("behind", ["r3,a hat\nr4,a coat\n", 'r3,"a hat"\n'])
+def test_rows_behind_a_quote_that_is_never_closed_are_not_taken_for_a_cell(tmp_path: Path, behind: str) -> None:
+    good, bad, *_ = read(tmp_path / "a", f'id,text\nr1,fine\nr2,"a shoe\n{behind}')
+    assert isinstance(good, Row)
+    assert isinstance(bad, Rejected)
+    assert ("opened in line 3 never closed" in bad.reason, bad.place.line) == (True, 3)
+    assert bad.text == f'r2,"a shoe\n{behind}'
+
+
+def test_a_quote_within_one_line_is_taken_as_it_stands(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a", 'id,text\nr1,"5" monitor\nr2,5" disc\n')
+    assert sources(rows) == [{"id": "r1", "text": "5 monitor"}, {"id": "r2", "text": '5" disc'}]
+
+
+@pytest.mark.parametrize("behind", ["r1,fine\n", 'r1,"fine"\nr2,fine\n'])
+def test_a_first_row_whose_quote_is_never_closed_names_no_columns(tmp_path: Path, behind: str) -> None:
+    with pytest.raises(InputError, match="first row"):
+        read(tmp_path / "a", f'"id,text\n{behind}')
+
+
+def test_the_last_row_needs_no_line_break(tmp_path: Path) -> None:
+    assert sources(read(tmp_path / "a", 'id,text\nr1,"a ""red"" shoe"')) == [{"id": "r1", "text": 'a "red" shoe'}]
+
+
 @pytest.mark.parametrize("content", ["\n", "a,,b\n1,2,3\n", "a,b,a\n1,2,3\n"])
 def test_columns_need_names_each_one_of_its_own(tmp_path: Path, content: str) -> None:
     with pytest.raises(InputError, match="first row"):

@@ -29,7 +29,7 @@ def delimited(source: Source, name: str, limit: int, delimiter: str) -> Iterator
     """
     lines = _Lines(source, limit)
     csv.field_size_limit(limit + 2)
-    reader = csv.reader(lines, delimiter=delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     columns: Sequence[str] | None = None
     while True:
         lines.begin()
@@ -38,8 +38,12 @@ def delimited(source: Source, name: str, limit: int, delimiter: str) -> Iterator
         except StopIteration:
             break
         except csv.Error as error:
-            yield Found(lines.first, reason=f"not CSV: {error}", text=lines.text)
-            continue
+            cells = _alone(lines.text, delimiter) if lines.only else []
+            if not cells and columns is None:
+                raise InputError(f"{name}:{lines.first}: the first row must name the columns: {error}") from error
+            if not cells:
+                yield _unclear(lines, error)
+                continue
         if lines.cut is not None:
             yield too_long(lines.cut, limit)
         elif not cells:
@@ -52,8 +56,33 @@ def delimited(source: Source, name: str, limit: int, delimiter: str) -> Iterator
         raise InputError(f"{name}: there is no first row that names the columns")
 
 
+def _alone(line: str, delimiter: str) -> list[str]:
+    """The cells of a row of one line with quotes where none belong, as most readers take it; none where it goes on."""
+    goes_on = False
+
+    def lines() -> Iterator[str]:
+        nonlocal goes_on
+        yield line
+        goes_on = True
+
+    try:
+        cells = next(csv.reader(lines(), delimiter=delimiter))
+    except csv.Error:
+        return []
+    return [] if goes_on else cells
+
+
+def _unclear(lines: _Lines, error: csv.Error) -> Found:
+    """What csv can't read: of several lines, nobody knows which belong to one row."""
+    where = (
+        "" if lines.only else f" at line {lines.last}; is a quote that is opened in line {lines.first} never closed?"
+    )
+    text = lines.text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return Found(lines.first, reason=f"not CSV: {error}{where}", text=text)
+
+
 class _Lines:
-    """The lines of a file as text, and where the row began that csv is reading from them."""
+    """The lines of a file as text, and those of them that csv has read for the row that it is at."""
 
     def __init__(self, source: Source, limit: int) -> None:
         self._lines = source.lines(limit)
@@ -61,8 +90,21 @@ class _Lines:
         self.begin()
 
     def begin(self) -> None:
-        self.first, self.text = self._number + 1, ""
+        self.first = self._number + 1
         self.cut: Line | None = None
+        self._read: list[str] = []
+
+    @property
+    def last(self) -> int:
+        return self._number
+
+    @property
+    def only(self) -> bool:
+        return len(self._read) == 1
+
+    @property
+    def text(self) -> str:
+        return "".join(self._read)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -74,7 +116,7 @@ class _Lines:
             self.cut = line
             return "\n"
         text = line.content.decode("utf-8", "surrogateescape")
-        self.text = self.text or text[:1_000]
+        self._read.append(text)
         return text
 
 
