@@ -128,6 +128,28 @@ def test_parquet_has_nothing_where_pandas_says_nan_and_infinity_is_refused(tmp_p
     assert sources(list(Reader([each]))) == [{"n": 1}, "inf is no JSON number"]
 
 
+NOT_UTF8 = pyarrow.Array.from_buffers(
+    pyarrow.string(), 2, [None, pyarrow.py_buffer(b"\0\0\0\0\2\0\0\0\3\0\0\0"), pyarrow.py_buffer(b"\xff\xfea")]
+)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        NOT_UTF8, pyarrow.array([10**15, 1], pyarrow.timestamp("s")), pyarrow.array([10**7, 1], pyarrow.date32()),
+        pyarrow.array([[("a", 1), ("a", 2)], [("b", 1)]], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+    ],
+    ids=["text", "time", "date", "map"],
+)  # fmt: skip
+def test_a_value_in_parquet_that_can_be_none_in_json_fails_its_row_alone(tmp_path: Path, column: Any) -> None:
+    parquet.write_table(pyarrow.table({"n": [1, 2], "odd": column}), tmp_path / "a.parquet")
+    bad, good = Reader([Input(str(tmp_path / "a.parquet"), "parquet")])
+    assert isinstance(bad, Rejected)
+    assert (bad.reason.startswith("'odd' has no form in JSON: "), bad.text) == (True, "{'n': 1}")
+    assert isinstance(good, Row)
+    assert good.source["n"] == 2
+
+
 def test_parquet_rows_are_counted_and_numbered(tmp_path: Path) -> None:
     each = write(tmp_path / "rows", [{"n": number} for number in range(5)])
     assert [row.place.line for row in Reader([Input(each.path, "jsonl")])] == [

@@ -167,6 +167,7 @@ class ParquetRows:
         except ImportError as error:
             raise MissingExtra("parquet", "reading Parquet", error) from error
         self._name, self._wrong = name, (pyarrow.ArrowException, OSError)
+        self._odd = (pyarrow.ArrowException, ArithmeticError, LookupError, ValueError)
         try:
             self._file = parquet.ParquetFile(name, buffer_size=1 << 20, pre_buffer=False)
         except self._wrong as error:
@@ -196,9 +197,28 @@ class ParquetRows:
                 raise InputError(f"{self._name}: can't be read beyond row {beyond}: {error}") from error
             if batch is None:
                 return
-            for row in batch.to_pylist(maps_as_pydicts="strict"):
-                self.read += 1
-                yield _document(row, self._before + self.read)
+            yield from self._found(batch)
+
+    def _found(self, batch: Any) -> Iterator[Found]:
+        rows: Sequence[Mapping[str, Any]] | None
+        try:
+            rows = batch.to_pylist(maps_as_pydicts="strict")
+        except self._odd:
+            rows = None
+        for index in range(batch.num_rows):
+            self.read += 1
+            number = self._before + self.read
+            yield self._by_itself(batch.slice(index, 1), number) if rows is None else _document(rows[index], number)
+
+    def _by_itself(self, row: Any, number: int) -> Found:
+        """A row that may have what Python has no value for: text that is not UTF-8, a date beyond the year 9999."""
+        values: dict[str, Any] = {}
+        for name, column in zip(row.schema.names, row.columns, strict=True):
+            try:
+                (values[name],) = column.to_pylist(maps_as_pydicts="strict")
+            except self._odd as error:
+                return Found(number, reason=f"{name!r} has no form in JSON: {error}", text=repr(values)[:1_000])
+        return _document(values, number)
 
     def close(self) -> None:
         self._file.close()
