@@ -21,6 +21,14 @@ def test_what_was_reached_is_found_by_the_next_run_until_it_is_through(tmp_path:
     assert Checkpoint(tmp_path, "a").rows == 0
 
 
+def test_a_folder_that_can_not_be_is_no_reason_to_stop(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    one = Checkpoint(tmp_path / "file", "a")
+    one.reached(1200, now=True)
+    one.finished()
+    assert Checkpoint(tmp_path / "file", "a").rows == 0
+
+
 def test_it_is_written_every_few_seconds_and_not_all_the_time(tmp_path: Path) -> None:
     now = [0.0]
     one = Checkpoint(tmp_path, "a", clock=lambda: now[0], every=2.0)

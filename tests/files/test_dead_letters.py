@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from osform.core.rows import Rejected, Row
-from osform.errors import InputError
+from osform.errors import InputError, Place
 from osform.files.dead_letters import DeadLetters
 from osform.files.documents import Reader
 from osform.files.inputs import Input
@@ -34,6 +35,22 @@ def test_what_is_written_is_read_again_as_the_same_rows(tmp_path: Path) -> None:
     assert [(row.id, row.text) for row in again if isinstance(row, Row)] == [
         (row.id, row.text) for row in rows if isinstance(row, Row)
     ]
+
+
+def test_a_disk_that_is_full_ends_the_run_and_leaves_whole_lines(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    letter = Rejected(Place("a.jsonl", 7), "wrong", id="r7", document={"t": "x" * 300})
+    with DeadLetters(tmp_path / "d.jsonl") as letters:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))  # stands for the disk's end
+        try:
+            letters.add(letter)
+            letters.add(letter)
+            with pytest.raises(InputError, match=r"d.jsonl: can't be written: .*; a.jsonl:7 is not in it"):
+                letters.add(letter)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    lines = (tmp_path / "d.jsonl").read_text().splitlines()
+    assert [json.loads(line)["_id"] for line in lines] == ["r7", "r7"]
 
 
 def test_a_line_says_why_and_from_where(tmp_path: Path) -> None:

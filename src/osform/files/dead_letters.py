@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from osform.core.rows import Rejected
 from osform.errors import InputError
@@ -31,15 +33,21 @@ class DeadLetters:
             raise InputError(f"{folder} is no folder that can be written to", hint="give another --dead-letter FILE")
         self.path = path
         self.count = 0
-        self._stream: IO[str] | None = None
+        self._stream: FileIO | None = None
 
     def add(self, rejected: Rejected) -> None:
-        """Write one document down, at once: a run that is killed has lost none."""
-        if self._stream is None:
-            # A lone surrogate can't be written as UTF-8; escaped with a backslash it is JSON as well.
-            self._stream = self.path.open("x", encoding="utf-8", errors="backslashreplace", newline="\n")
-        self._stream.write(json.dumps(wrapped(rejected), ensure_ascii=False) + "\n")
-        self._stream.flush()
+        """Write one document down, at once: a run that is killed has lost none. Raises InputError where that fails."""
+        # A lone surrogate can't be written as UTF-8; escaped with a backslash it is JSON as well.
+        line = (json.dumps(wrapped(rejected), ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+        try:
+            if self._stream is None:
+                self._stream = FileIO(self.path, "x")
+            _write(self._stream, line)
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: can't be written: {error.strerror}; {rejected.place} is not in it: {rejected.reason}",
+                hint="once there is room, run the same command again: what is in already is not sent twice",
+            ) from error
         self.count += 1
 
     def close(self) -> None:
@@ -54,6 +62,19 @@ class DeadLetters:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _write(stream: FileIO, line: bytes) -> None:
+    """Write all of a line, or nothing: half of one would be the end of a file that can't be replayed."""
+    before, rest = stream.tell(), memoryview(line)
+    try:
+        while rest:
+            rest = rest[stream.write(rest) :]
+    except OSError:
+        with suppress(OSError):
+            stream.truncate(before)
+            stream.seek(before)
+        raise
 
 
 def wrapped(rejected: Rejected) -> dict[str, Any]:
