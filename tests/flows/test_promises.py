@@ -71,6 +71,12 @@ def test_changed_probes_are_entered_although_the_bytes_are_the_same() -> None:
     assert entered(BOTH, fresh, silent, update=False) == replace(BOTH, probes=fresh.probes)
 
 
+def test_an_export_for_its_bytes_alone_does_not_take_the_recall_out_of_the_lock() -> None:
+    old = replace(lock(), bundles=(replace(lock().bundles[0], recall=0.98),))
+    fresh = replace(lock(), probes=(Probe("another text", (1.0,)),))
+    assert entered(old, fresh, silent, update=False, measured=False) is old
+
+
 def test_a_lock_keeps_a_few_vectors_only() -> None:
     many = replace(lock(), probes=tuple(Probe(str(n), (1.0,)) for n in range(99)))
     assert len(entered(None, many, silent, update=False).probes) == MOST_PROBES

@@ -90,7 +90,7 @@ def export_model(
             (bundle,),
             tuple(Probe(text, vector) for text, vector in zip(model.spec.probes, answer.vectors, strict=True)),
         )
-        lock = promises.entered(model.lock, fresh, report, update=update_lock)
+        lock = promises.entered(model.lock, fresh, report, update=update_lock, measured=thorough)
         _, path = bundles.store(cache, Path(job.bundle))
     written = lock is not model.lock and locks.write_lock(Path(model.spec.folder) / "lock.yaml", lock)
     return Exported(model.name, bundle, lock, path, found, written)

@@ -11,11 +11,14 @@ from osform.errors import ExportError
 MOST_PROBES = 16  # as many vectors as a lock keeps; a deployed model is compared on these
 
 
-def entered(old: ModelLock | None, fresh: ModelLock, report: Report, *, update: bool) -> ModelLock:
+def entered(
+    old: ModelLock | None, fresh: ModelLock, report: Report, *, update: bool, measured: bool = True
+) -> ModelLock:
     """The lock with the one bundle of ``fresh`` in it; the very ``old`` where that promises the same bytes.
 
     Vectors and cosines of an unchanged bundle stay as they are, since the last bit differs between processors. Bundles
-    of another source or shape leave the lock. Raises ExportError where bytes or source changed, unless ``update``.
+    of another source or shape leave the lock. Where not everything was ``measured`` that a lock holds, the same bytes
+    change nothing in it. Raises ExportError where bytes or source changed, unless ``update``.
     """
     (bundle,) = fresh.bundles
     fresh = replace(fresh, probes=fresh.probes[:MOST_PROBES])
@@ -25,7 +28,7 @@ def entered(old: ModelLock | None, fresh: ModelLock, report: Report, *, update: 
     probes = old.probes if same_texts else fresh.probes
     before = old.bundle(bundle.format, bundle.precision)
     if before is not None and before.sha256 == bundle.sha256:
-        return old if same_texts else replace(old, probes=probes, bundles=_with(old, bundle))
+        return old if same_texts or not measured else replace(old, probes=probes, bundles=_with(old, bundle))
     changes = _changes(old, before, fresh)
     if changes and not update:
         what = f"{fresh.name}: this {bundle.format} {bundle.precision} is not what lock.yaml promises:"
