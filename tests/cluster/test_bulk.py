@@ -128,12 +128,14 @@ def test_a_bulk_request_insists_on_the_alias() -> None:
         (item(500, "node_disconnected_exception", "[ml] disconnected"), Verdict.WAIT),
         (item(403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/8/index write (api)]"), Verdict.WAIT),
         (item(400, "mapper_parsing_exception", "failed to parse field [n]: 'model not ready'"), Verdict.LOST),
+        (item(400, "mapper_parsing_exception", "Preview of value: 'failed to find model'"), Verdict.LOST),
         (item(400, "strict_dynamic_mapping_exception", "not allowed"), Verdict.LOST),
         (item(409, "version_conflict_engine_exception", "conflict"), Verdict.LOST),
         (item(400, "illegal_argument_exception", "map type field is neither string nor nested"), Verdict.ALONE),
         (item(500, "m_l_exception", "failed to translate"), Verdict.ALONE),
         (item(404, "index_not_found_exception", "no such index [pics] and [require_alias] is true"), Verdict.STOP),
         (item(400, "illegal_argument_exception", "pipeline with id [p] does not exist"), Verdict.STOP),
+        (item(404, "status_exception", "Failed to find model"), Verdict.STOP),
     ],
 )
 def test_an_answer_is_judged_by_its_reason_and_not_by_its_status_alone(

@@ -48,6 +48,8 @@ _AWAY = re.compile(
     r"no worker node|model is not in cache",
     re.IGNORECASE,
 )
+# The pipeline is gone, or its model (a 404, as for a document that is not there).
+_MISSING = re.compile(r"pipeline with id \[.*?\] does not exist|fail(ed)? to find model(?! chunk)", re.IGNORECASE)
 _BUSY = re.compile(
     r"circuit breaker is open|rejected execution|too many requests|throttl|error from remote service|"
     r"timed? ?out|connection reset|node (dis|not )connected",
@@ -73,11 +75,13 @@ def classify(item: Mapping[str, Any]) -> Verdict:
     if status < 300 and not error:
         return Verdict.DONE
     type, reason = _type(error), explain(item)
-    if type == "index_not_found_exception" or re.search(r"pipeline with id \[.*?\] does not exist", reason):
+    if type in _FINAL:
+        return Verdict.LOST  # before anything is read out of the reason, which may repeat what is in the document
+    if type == "index_not_found_exception" or _MISSING.search(reason):
         return Verdict.STOP
     if type in _PASSING or status in {408, 429, 502, 503, 504}:
         return Verdict.WAIT
-    if type in _FINAL or status in {404, 409}:
+    if status in {404, 409}:
         return Verdict.LOST
     if _AWAY.search(reason) or _BUSY.search(reason):
         return Verdict.WAIT
