@@ -47,17 +47,23 @@ class Tuning:
 
     def __enter__(self) -> Tuning:
         try:
-            if not self._wanted:
-                dead = self._now()
-                tuning.end(self._cluster, self._index, self._patience(), mine=lambda note: note.dead(dead))
-            elif tuning.begin(
-                self._cluster, self._index, self._owner, self._now(), empty=self._empty, patience=self._patience()
-            ):
-                self._beat = threading.Thread(target=self._say_so, name="alive", daemon=True)
-                self._beat.start()
+            self._begin()
         except ClusterError as error:
             self._report(Warned(f"{self._index} is loaded with the settings that it has: {error.message}"))
+        except BaseException:
+            self.__exit__(None, None, None)  # Ctrl-C: what was not entered is left by nobody else
+            raise
         return self
+
+    def _begin(self) -> None:
+        if not self._wanted:
+            dead = self._now()
+            tuning.end(self._cluster, self._index, self._patience(), mine=lambda note: note.dead(dead))
+        elif tuning.begin(
+            self._cluster, self._index, self._owner, self._now(), empty=self._empty, patience=self._patience()
+        ):
+            self._beat = threading.Thread(target=self._say_so, name="alive", daemon=True)
+            self._beat.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
