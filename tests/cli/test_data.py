@@ -85,6 +85,13 @@ def test_failures_are_told_with_their_place_and_how_to_replay_them(url: str, tmp
     assert f"warning: {tmp_path}/a.jsonl:2: mapper_parsing_exception: no" in done.stderr
 
 
+def test_failures_are_to_be_replayed_in_the_way_in_which_they_were_read(url: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("sku,descr\n,x\n")
+    words = [str(tmp_path / "a.csv"), "--into", "pics", "--cluster", url, "--dead-letter", str(tmp_path / "dead.jsonl")]
+    done = run(ingest, *words, "--id", "sku", "--map", "descr=title", "--update")
+    assert f"osform ingest {tmp_path}/dead.jsonl --into pics --id sku --map descr=title --update" in done.stdout
+
+
 def test_only_the_first_failures_are_told_one_by_one(url: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("".join(f'{{"title": "bad {n}"}}\n' for n in range(50)))
     dead = str(tmp_path / "dead.jsonl")

@@ -112,7 +112,9 @@ def ingest(
         except KeyboardInterrupt:
             report(Note(f"what was taken is in the index; to go on from there: {again(sys.argv[1:], files)}"))
             raise
-    click.echo(json.dumps(ingested_json(done)) if format == "json" else ingested_text(done))
+    how = [*(["--id", id_field] if id_field else []), *(word for each in mapped for word in ("--map", each))]
+    text = ingested_text(done, [*how, "--update"] if update else how)
+    click.echo(json.dumps(ingested_json(done)) if format == "json" else text)
     return SOME_FAILED if done.failed or done.without_vector else 0
 
 
@@ -177,8 +179,8 @@ def ingested_json(done: Ingested) -> dict[str, Any]:
     }
 
 
-def ingested_text(done: Ingested) -> str:
-    """The figures of an ingest, for a person."""
+def ingested_text(done: Ingested, how: Sequence[str] = ()) -> str:
+    """The figures of an ingest, for a person. ``how`` are the options that its dead letters are to be read with."""
     pace = f"{done.seconds:.1f} s, {done.docs_per_second:.0f} documents a second"
     text = f"{done.indexed} of {done.read} documents are in {done.alias} ({pace})"
     there = {
@@ -195,5 +197,6 @@ def ingested_text(done: Ingested) -> str:
     if done.repeated:
         text += f"\n{done.repeated} were in the files twice, word for word"
     if done.failed:
-        text += f"\n{done.failed} failed; once the cause is gone: osform ingest {done.dead_letter} --into {done.alias}"
+        command = shlex.join(["osform", "ingest", str(done.dead_letter), "--into", done.alias, *how])
+        text += f"\n{done.failed} failed; once the cause is gone: {command}"
     return text

@@ -50,7 +50,7 @@ class Rejected:
     """A document that was not indexed, with the reason; whatever is needed to try it again is in here.
 
     It has a ``document`` where the line could be read as one, else the line's ``text``; ``cut`` says that the line was
-    too long to keep and ``text`` is only its beginning.
+    too long to keep and ``text`` is only its beginning. ``update``: it holds only the fields to change of a document.
     """
 
     place: Place
@@ -60,6 +60,7 @@ class Rejected:
     text: str = ""
     cut: bool = False
     number: int = 0
+    update: bool = False
 
 
 def value_at(source: Mapping[str, Any], field: str) -> Any:

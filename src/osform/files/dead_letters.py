@@ -80,7 +80,8 @@ def _write(stream: FileIO, line: bytes) -> None:
 def wrapped(rejected: Rejected) -> dict[str, Any]:
     """A rejected document as it stands in the file."""
     place = rejected.place
-    line: dict[str, Any] = {WRAPPER: {"reason": rejected.reason, "file": place.file, "line": place.line}}
+    update = {"update": True} if rejected.update else {}
+    line: dict[str, Any] = {WRAPPER: {"reason": rejected.reason, "file": place.file, "line": place.line, **update}}
     if rejected.id is not None:
         line["_id"] = rejected.id
     if rejected.document is not None:

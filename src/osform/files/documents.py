@@ -62,7 +62,8 @@ class Reader:
     looks at them. Lines of a dead-letter file are taken as the documents that they hold. ``limit`` is in bytes a line.
     ``seen`` remembers the ids; without it that is done here, and forgotten at the end. ``wanted`` says by its id
     whether a row is to be read at all: what it doesn't want is neither counted nor seen, and with ``documents_only``
-    nor are rows that are no documents.
+    nor are rows that are no documents. With ``update``, rows hold the fields to change of documents; those of a
+    dead-letter file that say so of themselves are nothing else.
     """
 
     def __init__(
@@ -75,10 +76,11 @@ class Reader:
         seen: Seen | None = None,
         wanted: Callable[[str], bool] | None = None,
         documents_only: bool = False,
+        update: bool = False,
     ) -> None:
         self.inputs = inputs
         self.seen = seen
-        self._wanted, self._documents_only = wanted, documents_only
+        self._wanted, self._documents_only, self._update = wanted, documents_only, update
         self.id_field = id_field
         self.mapped = mapped or {}
         self.limit = limit
@@ -129,15 +131,18 @@ class Reader:
 
     def _row(self, found: Found, place: Place) -> Row | Rejected:
         if found.document is None:
-            return Rejected(place, found.reason, text=found.text, cut=found.cut, number=self.read)
+            reason, number = found.reason, self.read
+            return Rejected(place, reason, text=found.text, cut=found.cut, number=number, update=found.update)
         document: Mapping[str, Any] = found.document
         given = found.given if isinstance(found.given, str) else None
         try:
+            if found.update and not self._update:
+                raise Unusable("it holds only the fields to change of a document: give this file with --update")
             if self.mapped and not found.sent:
                 document = renamed(document, self.mapped)
             return row(document, place, self.read, self.id_field, found.given)
         except Unusable as error:
-            return Rejected(place, str(error), given, document, number=self.read)
+            return Rejected(place, str(error), given, document, number=self.read, update=found.update)
 
 
 def row(document: Mapping[str, Any], place: Place, number: int, id_field: str | None, given: Any = None) -> Row:

@@ -26,7 +26,8 @@ class Found:
     """A document as it stands in a file, or a ``reason`` why there is none and the ``text`` that was there.
 
     ``given`` is the id that a dead-letter file says it has. ``sent`` documents are as they were sent once: field names
-    are not mapped a second time. ``cut``: the text is only the beginning of what was there.
+    are not mapped a second time. ``cut``: the text is only the beginning of what was there. ``update``: only the fields
+    to change of a document are there.
     """
 
     line: int
@@ -36,6 +37,7 @@ class Found:
     cut: bool = False
     given: Any = None
     sent: bool = False
+    update: bool = False
 
 
 def jsonl(source: Source, limit: int) -> Iterator[Found]:
@@ -67,18 +69,19 @@ def _found(line: Line) -> Found:
 
 def _unwrapped(wrapper: Mapping[str, Any], number: int) -> Found:
     """What a line of a dead-letter file holds: the id where one was known, and the document."""
-    text, given = str(wrapper.get("text", "")), wrapper.get("_id")
+    text, given, update = str(wrapper.get("text", "")), wrapper.get("_id"), wrapper[WRAPPER].get("update") is True
     if wrapper.get("cut") is True:
         origin = wrapper[WRAPPER]
         whole = f"{origin.get('file')}:{origin.get('line')}"
-        return Found(number, reason=f"only the beginning was kept; the whole line is at {whole}", text=text, cut=True)
+        reason = f"only the beginning was kept; the whole line is at {whole}"
+        return Found(number, reason=reason, text=text, cut=True, update=update)
     document = wrapper.get("document")
     if isinstance(document, dict):
-        return Found(number, document, given=given, sent=True)
+        return Found(number, document, given=given, sent=True, update=update)
     try:
-        return Found(number, parse(text.encode("utf-8", "surrogatepass")), given=given)
+        return Found(number, parse(text.encode("utf-8", "surrogatepass")), given=given, update=update)
     except Unusable as error:
-        return Found(number, reason=str(error), text=text)
+        return Found(number, reason=str(error), text=text, update=update)
 
 
 def parse(line: bytes) -> dict[str, Any]:

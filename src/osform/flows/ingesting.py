@@ -84,7 +84,7 @@ def ingest(
         seen = stack.enter_context(closing(Seen()))
         name = fingerprint(inputs, where.now.uuid, reading.id_field, dict(reading.mapped or {}), update)
         checkpoint = Checkpoint(state or state_folder(os.environ), name, clock=clock)
-        reader = Reader(inputs, id_field=reading.id_field, mapped=reading.mapped, seen=seen)
+        reader = Reader(inputs, id_field=reading.id_field, mapped=reading.mapped, seen=seen, update=update)
         held, total = count(cluster, where.now.index, run.patience()), count_rows(inputs)
         manner = Manner(update or (bool(where.now.embeddings) and held > 0), update, total, longest_text)
         sources = Sources(reader, seen, letters, checkpoint)

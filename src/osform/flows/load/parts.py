@@ -103,6 +103,7 @@ def load_part(order: Order, part: Part, teller: Teller, *, rest: bool = False) -
             seen = stack.enter_context(closing(Seen()))
             reader = Reader(
                 part.inputs, id_field=order.id_field, mapped=order.mapped, seen=seen, documents_only=rest,
+                update=order.manner.update,
                 wanted=(lambda id: (id_hash(id) in order.twice) == rest) if order.twice else None,
             )  # fmt: skip
             where = Whereabouts(cluster, order.alias, run.patience)

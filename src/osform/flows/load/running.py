@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -214,7 +214,7 @@ class Load:
         self.pending.pop(one.number, None)
 
     def _reject(self, one: Rejected) -> None:
-        self._tools.letters.add(one)
+        self._tools.letters.add(replace(one, update=one.update or self._manner.update))
         self.done.failed += 1
         if self._twins and one.id is not None and one.document is not None:
             self._twins.failed(one.id, one.document)
