@@ -32,12 +32,13 @@ class Shelf(Cluster):
 
     Its pipeline makes a vector of ``text``, which says what it is of: the model and the letters, and sets what ``also``
     says. ``before`` and ``after`` are called around each bulk request with its number, from 1; what they raise becomes
-    of it.
+    of it. ``wrong`` is the id of a document that is refused whatever is in it.
     """
 
     index: str = f"{ALIAS}-v1"
     model: str = "m1"
     also: Json = field(default_factory=dict)
+    wrong: str = ""
     docs: dict[str, Doc] = field(default_factory=dict)
     before: Callable[[int], None] = lambda _number: None
     after: Callable[[int], None] = lambda _number: None
@@ -128,6 +129,8 @@ class Shelf(Cluster):
     def _written(self, action: Json, source: Json) -> Json:
         ((kind, header),) = action.items()
         before = self.docs.get(header["_id"])
+        if header["_id"] == self.wrong:
+            return {"status": 400, "error": {"type": "mapper_parsing_exception", "reason": "no number"}}
         if "if_seq_no" in header and (before is None or before.seq_no != header["if_seq_no"]):
             return {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "another one"}}
         if kind == "update":

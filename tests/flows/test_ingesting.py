@@ -94,6 +94,23 @@ def test_rows_that_were_given_up_are_not_taken_for_settled_by_the_next_run(tmp_p
     assert {each.source["price"] for each in shelf.docs.values()} == {2}
 
 
+def test_a_row_that_failed_is_not_taken_for_settled_where_the_index_has_what_it_was_to_change(tmp_path: Path) -> None:
+    shelf = Shelf()
+    send(shelf, tmp_path, photos(6, price=1))
+    bulks, shelf.wrong = shelf.bulks, "r1"
+
+    def away(number: int) -> None:
+        if number > bulks + 1:
+            refused(number)
+
+    shelf.before = away
+    with pytest.raises(RequestFailed):
+        send(shelf, tmp_path, photos(6, price=2), batch=3)
+    shelf.before = lambda _number: None
+    again = send(shelf, tmp_path, None)
+    assert (again.resumed, again.indexed, again.failed) == (1, 5, 1)
+
+
 def test_a_vector_that_a_row_brings_does_not_take_the_place_of_the_one_that_was_made(tmp_path: Path) -> None:
     shelf = Shelf()
     content = photos(2, vector="of a model of long ago")

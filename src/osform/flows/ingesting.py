@@ -86,7 +86,7 @@ def ingest(
         checkpoint = Checkpoint(state or state_folder(os.environ), name, clock=clock)
         reader = Reader(inputs, id_field=reading.id_field, mapped=reading.mapped, seen=seen, update=update)
         held, total = count(cluster, where.now.index, run.patience()), count_rows(inputs)
-        manner = Manner(update or (bool(where.now.embeddings) and held > 0), update, total, longest_text)
+        manner = Manner(update or (bool(where.now.embeddings) and held > 0), update, total, longest_text, held > 0)
         sources = Sources(reader, seen, letters, checkpoint)
         load = stack.enter_context(assembled(cluster, where, sources, manner, run, done))
         wanted = not keep_settings and (total is None or total >= MANY)

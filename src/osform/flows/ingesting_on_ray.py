@@ -65,7 +65,7 @@ def ingest_on_ray(
     with ExitStack() as stack:
         fleet = stack.enter_context(Fleet(workers))
         twice = repeated(fleet.hashes(parts, reading.id_field, mapped))
-        manner = Manner(update or (bool(where.now.embeddings) and held > 0), update, None, longest_text)
+        manner = Manner(update or (bool(where.now.embeddings) and held > 0), update, None, longest_text, held > 0)
         share = max(1, min(fleet.workers, len(parts)))
         order = Order(connect, alias, reading.id_field, mapped, manner, pace, share, twice)
         names = [_name(part, where, order, ()) for part in parts] + [_name(_rest(inputs), where, order, (total,))]

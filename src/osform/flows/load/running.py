@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -122,12 +123,14 @@ class Manner:
 
     With ``compare``, rows are compared with what the index has; with ``update``, they hold fields to change.
     ``total`` is the number of rows where that is known, ``longest_text`` the letters that a text may have.
+    ``held``: the index had documents before.
     """
 
     compare: bool
     update: bool
     total: int | None
     longest_text: int
+    held: bool
 
 
 class Load:
@@ -146,6 +149,8 @@ class Load:
         self.pending: dict[int, None] = {}
         """The numbers of rows that were read and are not settled, in their order."""
         self._under_way: dict[Future[Written], int] = {}
+        self._in_doubt = sys.maxsize
+        """The number of the first row that failed, and that the index may have as it was before."""
         self._stale: list[Row] = []
         self._rounds: Counter[int] = Counter()
         self._gave_up: ClusterError | None = None
@@ -202,7 +207,7 @@ class Load:
     @property
     def _settled_rows(self) -> int:
         """How many rows from the first on need nothing more."""
-        return next(iter(self.pending), self._tools.reader.read)
+        return min(next(iter(self.pending), self._tools.reader.read), self._in_doubt)
 
     def _is_settled(self, number: int) -> bool:
         """Whether nobody has to wait for a row: what is decided on anew is sent after those that would wait."""
@@ -211,7 +216,10 @@ class Load:
     def _fail(self, one: Rejected) -> None:
         """A row that can't be indexed."""
         self._reject(one)
-        self.pending.pop(one.number, None)
+        if one.number in self.pending:
+            del self.pending[one.number]
+            if self._manner.held and one.number >= self._tools.checkpoint.rows:
+                self._in_doubt = min(self._in_doubt, one.number)
 
     def _reject(self, one: Rejected) -> None:
         self._tools.letters.add(replace(one, update=one.update or self._manner.update))
