@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from osform.cluster import manifest as module
 from osform.cluster.manifest import Manifest
-from osform.cluster.retry import Patience
+from osform.cluster.retry import Each, Patience
 from osform.cluster.shards import Index, Written
 
 PATIENCE = Patience.of(1)
@@ -33,7 +33,7 @@ class Shard:
         self.last += 1
         self.documents.pop(id, None)
 
-    def written(self, shard: int, after: int, upto: int, _: Patience) -> Iterator[list[Written]]:
+    def written(self, shard: int, after: int, upto: int, _: Each) -> Iterator[list[Written]]:
         self.listed += 1
         yield [Written(id, n) for id, n in sorted(self.documents.items(), key=lambda one: one[1]) if after < n <= upto]
 
@@ -59,9 +59,9 @@ def test_once_what_was_written_is_noted_what_is_gone_was_deleted(
     manifest.note(0, [Written(id, number) for id, number in held.items()])
     for what, id in after:
         getattr(shard, what)(id)
-    for page in shard.written(0, reached, shard.last, PATIENCE):
+    for page in shard.written(0, reached, shard.last, lambda: PATIENCE):
         manifest.note(0, page)
-    gone = {each.id for each in manifest.gone(cast("Index", shard), 0, shard.last, PATIENCE)}
+    gone = {each.id for each in manifest.gone(cast("Index", shard), 0, shard.last, lambda: PATIENCE)}
     manifest.close()
     assert gone == held.keys() - shard.documents.keys()
 
@@ -72,10 +72,10 @@ def test_only_ranges_that_lost_something_are_listed_again() -> None:
         shard.write(str(number))
     manifest.note(0, [Written(id, number) for id, number in shard.documents.items()])
     shard.delete("7")
-    assert [each.id for each in manifest.gone(cast("Index", shard), 0, shard.last, PATIENCE)] == ["7"]
+    assert [each.id for each in manifest.gone(cast("Index", shard), 0, shard.last, lambda: PATIENCE)] == ["7"]
     assert shard.listed == 1
     manifest.forget([Written("7", 7)])
-    assert list(manifest.gone(cast("Index", shard), 0, shard.last, PATIENCE)) == []
+    assert list(manifest.gone(cast("Index", shard), 0, shard.last, lambda: PATIENCE)) == []
     assert shard.listed == 1
     manifest.close()
 

@@ -18,7 +18,7 @@ from osform.cluster import blocking, vectors
 from osform.cluster.client import Cluster
 from osform.cluster.gate import Gate, restore
 from osform.cluster.manifest import Manifest
-from osform.cluster.retry import Clock, Patience, Sleep, persist
+from osform.cluster.retry import Clock, Each, Patience, Sleep, persist
 from osform.cluster.shards import Index, Written
 from osform.cluster.tasks import Tasks
 from osform.cluster.vectors import Astray, VectorMap
@@ -90,6 +90,11 @@ class Copier:
         """A fresh deadline for one step."""
         return Patience.of(_SECONDS, self.clock, self.sleep)
 
+    @property
+    def each(self) -> Each:
+        """A fresh deadline for each of many steps: all of them together take as long as the index is large."""
+        return lambda: self.patience
+
     def fill(self) -> None:
         """Copy everything, and then what was written meanwhile, until little is left."""
         if blocking.is_blocked(self.cluster, self.copy.source, self.patience):
@@ -119,20 +124,21 @@ class Copier:
         self.verified = self.target.checkpoints(self.patience)
         if wrong := vectors.astray(self.cluster, self.copy.target, maps, sample=sample):
             self.report(Warned(f"{len(wrong):,} documents of {self.copy.target} lack their vectors: copied again"))
-            self._again(wrong)
+            self._again(wrong, self.each)
             vectors.verify(self.cluster, self.copy.target, maps, sample=sample)
 
-    def _again(self, wrong: Sequence[Astray]) -> None:
-        self.tasks.copy([each.id for each in wrong], self.patience)
-        self.target.refresh(self.patience)
+    def _again(self, wrong: Sequence[Astray], each: Each) -> None:
+        self.tasks.copy([one.id for one in wrong], each)
+        self.target.refresh(each())
 
-    def _check_last(self, maps: Sequence[VectorMap]) -> None:
+    def _check_last(self, maps: Sequence[VectorMap], patience: Patience) -> None:
         """What came after the verification has its vectors too."""
-        self.target.refresh(self.patience)
+        self.target.refresh(patience)
         for which in maps:
-            if wrong := vectors.without(self.cluster, self.copy.target, which, self.verified):
-                self._again(wrong)
-                if wrong := vectors.without(self.cluster, self.copy.target, which, self.verified):
+            told = self.cluster, self.copy.target, which, self.verified, lambda: patience
+            if wrong := vectors.without(*told):
+                self._again(wrong, lambda: patience)
+                if wrong := vectors.without(*told):
                     raise VectorsAstray(f"{self.copy.target}: {wrong[0]}", hint="osform apply goes on from here")
 
     def hand_over(self, move: Callable[[], None], maps: Sequence[VectorMap] = ()) -> Handed:
@@ -142,8 +148,8 @@ class Copier:
         patience = Patience.of(_BLOCKED, self.clock, self.sleep)
         try:
             self.gate.shut(patience)
-            self._round(patience, deletions=True, settled=True)
-            self._check_last(maps)
+            self._round(deletions=True, last=patience)
+            self._check_last(maps, patience)
             documents = self._same(patience)
             numbers = _keys(self.target.checkpoints(patience))
             self.gate.drain(patience)
@@ -200,10 +206,10 @@ class Copier:
         self.tasks.outlast(list(dict.fromkeys([*under_way, *at_work])), self.patience)
         self.target.refresh(self.patience)
         for shard, first, last in under_way.values():
-            for page in self.source.written(shard, first, last, self.patience):
+            for page in self.source.written(shard, first, last, self.each):
                 ids = [each.id for each in page]
                 there = self.target.there(ids, self.patience)
-                self.tasks.copy([id for id in ids if id not in there], self.patience)
+                self.tasks.copy([id for id in ids if id not in there], self.each)
         ends = dict(self.journal["done"])
         for shard, _, last in under_way.values():
             ends[str(shard)] = max(last, ends.get(str(shard), -1))
@@ -218,7 +224,7 @@ class Copier:
         copied = self.target.count(self.patience)
         flight = _Flight(self, done, lambda more: self.report(Advanced(task, min(copied + more, total), total)))
         for shard, last in upto.items():
-            for page in self.source.written(shard, done.get(shard, -1), last, self.patience):
+            for page in self.source.written(shard, done.get(shard, -1), last, self.each):
                 for batch in _cut(page, self.tasks.batch):
                     flight.send(shard, batch)
         flight.land()
@@ -228,30 +234,40 @@ class Copier:
         """Rounds until there is next to nothing to copy."""
         for _ in range(_MOST_ROUNDS):
             began = self.clock()
-            if self._round(self.patience, deletions=deletions) <= _SMALL and self.clock() - began < 1.0:
+            if self._round(deletions=deletions) <= _SMALL and self.clock() - began < 1.0:
                 return
         raise NotReady(
             f"{self.copy.source} is written to faster than {self.copy.target} is filled",
             hint="let the writers rest for a moment, and run osform apply again: it goes on from here",
         )
 
-    def _round(self, patience: Patience, *, deletions: bool, settled: bool = False) -> int:
-        """Copy what was written since the last round, and delete what was deleted; returns how many documents."""
-        reached = self.source.checkpoints(patience, settled=settled)
-        self.source.refresh(patience)
-        before, count = _numbers(self.journal["upto"]), 0
-        for shard, last in reached.items():
-            for page in self.source.written(shard, before.get(shard, -1), last, patience):
-                self.tasks.copy([each.id for each in page], patience)
+    def _round(self, *, deletions: bool, last: Patience | None = None) -> int:
+        """Copy what was written since the last round, and delete what was deleted; returns how many documents.
+
+        The ``last`` round, while nobody writes, has one deadline for all of it. Any other may be long, after a long
+        copy: one that was cut off goes on from the page that it was at.
+        """
+        each: Each = self.each if last is None else lambda: last
+        reached = self.source.checkpoints(each(), settled=last is not None)
+        self.source.refresh(each())
+        held, count = _numbers(self.journal["upto"]), 0
+        for shard, upto in reached.items():
+            for page in self.source.written(shard, held.get(shard, -1), upto, each):
+                self.tasks.copy([one.id for one in page], each)
                 self.manifest.note(shard, page)
                 count += len(page)
+                held[shard] = page[-1].number
+                self._bring_to(held, told=last is None and len(page) > _SMALL)
         if deletions:
-            for shard, last in reached.items():
-                count += self._drop(list(self.manifest.gone(self.source, shard, last, patience)), patience)
-        self.journal.update(upto=_keys(reached), done=_keys(reached))
-        if not settled:  # the last round is written down with what follows it, while writes wait
-            self.remember({})
+            for shard, upto in reached.items():
+                count += self._drop(list(self.manifest.gone(self.source, shard, upto, each)), each())
+        self._bring_to(reached, told=last is None)  # the last round is written down with what follows it
         return count
+
+    def _bring_to(self, numbers: Mapping[int, int], *, told: bool) -> None:
+        self.journal.update(upto=_keys(numbers), done=_keys(numbers))
+        if told:
+            self.remember({})
 
     def _drop(self, candidates: list[Written], patience: Patience) -> int:
         """Delete from the target what the source no longer has; what it has under another number comes with a round."""
@@ -276,14 +292,14 @@ class Copier:
         self.source.refresh(self.patience)
         self.target.refresh(self.patience)
         for shard, last in reached.items():
-            for page in self.source.written(shard, -1, last, self.patience):
+            for page in self.source.written(shard, -1, last, self.each):
                 self.manifest.note(shard, page)
         for shard, last in self.target.checkpoints(self.patience).items():
-            for page in self.target.written(shard, -1, last, self.patience):
+            for page in self.target.written(shard, -1, last, self.each):
                 self.manifest.copied(page)
         # What changed while it was listed has a number beyond, and comes with the next round.
         self._drop(self.manifest.extra(), self.patience)
-        self.tasks.copy(self.manifest.missing(), self.patience)
+        self.tasks.copy(self.manifest.missing(), self.each)
 
     def _same(self, patience: Patience) -> int:
         there, here = self.source.count(patience), self.target.count(patience)

@@ -81,7 +81,7 @@ def textful(cluster: Cluster, where: Destination, patience: Patience, most: int)
         lacking = {"bool": {"filter": [_has(one.text)], "must_not": [_has(one.vector)]}}
         if not index.count(patience, lacking):
             continue
-        for hit in islice(index.matching(lacking, [one.text], patience), most):
+        for hit in islice(index.matching(lacking, [one.text], lambda: patience), most):
             if one.text_of(hit["_source"]) is not None:
                 yield str(hit["_id"])
 

@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 
-from osform.cluster.retry import Patience
+from osform.cluster.retry import Each
 from osform.cluster.shards import Index, Written
 
 _WIDTH = 1024  # numbers in one range
@@ -61,20 +61,20 @@ class Manifest:
         found = self._database.execute("SELECT id, routing FROM target EXCEPT SELECT id, routing FROM source")
         return [Written(id, -1, routing or None) for id, routing in found]
 
-    def gone(self, source: Index, shard: int, upto: int, patience: Patience) -> Iterator[Written]:
+    def gone(self, source: Index, shard: int, upto: int, each: Each) -> Iterator[Written]:
         """Documents of the manifest that the source no longer has under their numbers: deleted, or updated just now.
 
         What was written up to ``upto`` must have been noted, else a new document might stand in for a deleted one.
         """
         width = max(_WIDTH, -(-(upto + 1) // _MOST_RANGES))
-        now = source.histogram(shard, width, upto, patience)
+        now = source.histogram(shard, width, upto, each())
         query = "SELECT number / ?, COUNT(*) FROM source WHERE shard = ? AND number <= ? GROUP BY 1"
         for bucket, count in list(self._database.execute(query, (width, shard, upto))):
             if now.get(bucket, 0) != count:
-                yield from self._lost(source, shard, bucket * width, min((bucket + 1) * width - 1, upto), patience)
+                yield from self._lost(source, shard, bucket * width, min((bucket + 1) * width - 1, upto), each)
 
-    def _lost(self, source: Index, shard: int, first: int, last: int, patience: Patience) -> Iterator[Written]:
-        there = {each.number for page in source.written(shard, first - 1, last, patience) for each in page}
+    def _lost(self, source: Index, shard: int, first: int, last: int, each: Each) -> Iterator[Written]:
+        there = {one.number for page in source.written(shard, first - 1, last, each) for one in page}
         query = "SELECT id, routing, number FROM source WHERE shard = ? AND number BETWEEN ? AND ?"
         for id, routing, number in list(self._database.execute(query, (shard, first, last))):
             if number not in there:

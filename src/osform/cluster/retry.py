@@ -80,6 +80,11 @@ class Patience:
         self.sleep(min(wait, self.left))
 
 
+Each = Callable[[], Patience]
+"""The deadline of each of many requests: a fresh one, where all of them take as long as there is work, or one for all.
+"""
+
+
 def passes(error: ClusterError) -> bool:
     """Whether a failure may pass by itself: nobody answered, a breaker is open, a shard is not there yet."""
     if isinstance(error, Unreachable):

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from osform.cluster.client import Cluster
-from osform.cluster.retry import Patience, persist
+from osform.cluster.retry import Each, Patience, persist
 from osform.core.request import Request
 
 PAGE = 5000
@@ -75,12 +75,15 @@ class Index:
             persist(self.cluster, Request("POST", f"{self.path}/_count", body), patience, longest=_LONGEST)["count"]
         )
 
-    def written(self, shard: int, after: int, upto: int, patience: Patience) -> Iterator[list[Written]]:
-        """The documents of a shard whose last operation has a number above ``after``, up to ``upto``, in pages."""
+    def written(self, shard: int, after: int, upto: int, each: Each) -> Iterator[list[Written]]:
+        """The documents of a shard whose last operation has a number above ``after``, up to ``upto``, in pages.
+
+        Whoever takes a page may work on it for hours before the next one is asked for, so each has its own deadline.
+        """
         while after < upto:
             query = {"range": {"_seq_no": {"gt": after, "lte": upto}}}
             body = {"size": PAGE, "_source": False, "sort": [{"_seq_no": "asc"}], "query": query}
-            hits = self._search(body | {"track_total_hits": False}, patience, shard)["hits"]["hits"]
+            hits = self._search(body | {"track_total_hits": False}, each(), shard)["hits"]["hits"]
             if not hits:
                 return
             yield [Written(hit["_id"], int(hit["sort"][0]), hit.get("_routing")) for hit in hits]
@@ -99,15 +102,15 @@ class Index:
         self,
         query: Mapping[str, Any],
         fields: Sequence[str],
-        patience: Patience,
+        each: Each,
         since: Mapping[int, int] | None = None,
     ) -> Iterator[Mapping[str, Any]]:
         """What a query finds, with these fields of each source; only documents with numbers beyond ``since``."""
-        for shard in self.checkpoints(patience):
+        for shard in self.checkpoints(each()):
             later = {"range": {"_seq_no": {"gt": (since or {}).get(shard, -1)}}}
             wanted = {"bool": {"filter": [dict(query), later]}}
             body: dict[str, Any] = {"size": 500, "_source": list(fields), "query": wanted, "sort": ["_seq_no"]}
-            while hits := self._search(body, patience, shard)["hits"]["hits"]:
+            while hits := self._search(body, each(), shard)["hits"]["hits"]:
                 yield from hits
                 body["search_after"] = hits[-1]["sort"]
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from osform.cluster.answers import Verdict, classify, explain
 from osform.cluster.client import Cluster
-from osform.cluster.retry import Clock, Patience, Sleep, persist, persist_if_there
+from osform.cluster.retry import Clock, Each, Patience, Sleep, persist, persist_if_there
 from osform.core.request import Request
 from osform.errors import DocumentsRefused, TaskFailed
 
@@ -45,16 +45,16 @@ class Tasks:
         self._started[name] = self._clock()
         return name
 
-    def copy(self, ids: Sequence[str], patience: Patience) -> None:
+    def copy(self, ids: Sequence[str], each: Each) -> None:
         """Copy these documents, several tasks at a time, and wait for it. Raises what ``finish`` raises."""
         share = min(self.batch, max(_LEAST_SHARE, -(-len(ids) // self.at_once)))
         under_way: deque[tuple[str, Sequence[str]]] = deque()
         for some in (ids[first : first + share] for first in range(0, len(ids), share)):
             if len(under_way) == self.at_once:
-                self.finish(*under_way.popleft(), patience)
-            under_way.append((self.start(some, patience), some))
+                self.finish(*under_way.popleft(), each())
+            under_way.append((self.start(some, each()), some))
         for name, some in under_way:
-            self.finish(name, some, patience)
+            self.finish(name, some, each())
 
     def finish(self, name: str, ids: Sequence[str], patience: Patience) -> None:
         """Wait until all of these documents are copied, with as many tasks as that takes.

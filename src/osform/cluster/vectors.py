@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from osform.cluster.client import Cluster
 from osform.cluster.predict import predict
-from osform.cluster.retry import Patience, persist
+from osform.cluster.retry import Each, Patience, persist
 from osform.cluster.shards import Index
 from osform.core.closeness import cosine
 from osform.core.request import Request
@@ -21,7 +21,7 @@ from osform.core.rows import value_at
 from osform.errors import VectorsAstray
 
 _PAGE = 500
-_SECONDS = 3600.0  # for all of an index, however large
+_SECONDS = 600.0  # for one page of an index, however many there are
 _SHOWN = 5
 
 
@@ -80,7 +80,13 @@ def astray(
     return found
 
 
-def without(cluster: Cluster, index: str, which: VectorMap, since: Mapping[int, int] | None = None) -> list[Astray]:
+def without(
+    cluster: Cluster,
+    index: str,
+    which: VectorMap,
+    since: Mapping[int, int] | None = None,
+    each: Each = lambda: Patience.of(_SECONDS),
+) -> list[Astray]:
     """Documents that have text, more than blanks, and no vector; of those written ``since``, by shard, or of all."""
     query = {
         "bool": {
@@ -90,7 +96,7 @@ def without(cluster: Cluster, index: str, which: VectorMap, since: Mapping[int, 
     }
     return [
         Astray(hit["_id"], which.vector_field)
-        for hit in Index(cluster, index).matching(query, [which.text_field], Patience.of(_SECONDS), since)
+        for hit in Index(cluster, index).matching(query, [which.text_field], each, since)
         if any(text.strip() for text in _texts(hit["_source"], which.text_field))
     ]
 
@@ -100,7 +106,7 @@ def strange(cluster: Cluster, index: str, which: VectorMap, *, sample: int | Non
     query: dict[str, Any] = {"exists": {"field": which.vector_field}}
     fields = [which.text_field, which.vector_field]
     if sample is None:
-        hits = Index(cluster, index).matching(query, fields, Patience.of(_SECONDS))
+        hits = Index(cluster, index).matching(query, fields, lambda: Patience.of(_SECONDS))
     else:
         # By the documents' numbers, so that the same seed finds the same ones however the cluster is made up.
         chosen = {"function_score": {"query": query, "random_score": {"seed": seed, "field": "_seq_no"}}}

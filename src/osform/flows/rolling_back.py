@@ -143,7 +143,7 @@ class Rollback:
         pages = (
             page
             for shard, number in reached.items()
-            for page in source.written(shard, handed.get(shard, -1), number, self._patience())
+            for page in source.written(shard, handed.get(shard, -1), number, self._patience)
         )
         return max(1, sum(map(len, pages)))
 

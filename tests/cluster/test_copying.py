@@ -1,0 +1,73 @@
+"""A copy that takes hours, of an index that is written to: each step has a deadline, and nothing is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from osform.cluster.copying import Copier, Copy
+from osform.core.events import silent
+from tests.cluster.indices import Copying
+
+Remember = Callable[[Mapping[str, Any]], None]
+
+
+def fill(cluster: Copying, journal: dict[str, Any] | None = None, remember: Remember = lambda _: None) -> None:
+    kept, copy = {} if journal is None else journal, Copy("old", "new", ())
+    with Copier(cluster, copy, kept, remember, silent, cluster.clock, cluster.sleep) as copier:
+        copier.fill()
+
+
+def ids(cluster: Copying, index: str) -> set[str]:
+    return {id for shard in cluster.indices[index] for id in shard.documents}
+
+
+def test_a_copy_may_take_hours() -> None:
+    cluster = Copying(pace=0.5)
+    for number in range(20_000):
+        cluster.write(str(number))
+    fill(cluster)
+    assert cluster.now > 2 * 3600
+    assert ids(cluster, "new") == ids(cluster, "old")
+
+
+def written_meanwhile(pace: float) -> Copying:
+    """6,000 documents to copy, and 12,000 more that are written while the first of them are under way."""
+    cluster = Copying(pace=pace)
+    for number in range(6000):
+        cluster.write(str(number))
+    left = iter(range(12_000))
+
+    def write(_: float) -> None:
+        for number in left if cluster.copied else ():
+            cluster.write(f"new {number}")
+
+    cluster.meanwhile = write
+    return cluster
+
+
+def test_what_was_written_during_a_long_copy_may_take_hours_too() -> None:
+    cluster = written_meanwhile(pace=0.5)
+    fill(cluster)
+    assert ids(cluster, "new") == ids(cluster, "old")
+
+
+def test_catching_up_that_was_cut_off_goes_on_with_the_page_that_it_was_at() -> None:
+    cluster, stored, journal = written_meanwhile(pace=0.01), dict[str, Any](), dict[str, Any]()
+    write = cluster.meanwhile
+
+    def killed(seconds: float) -> None:
+        write(seconds)
+        if cluster.copied >= 6000 + 7000:
+            cluster.meanwhile = write
+            raise KeyboardInterrupt
+
+    cluster.meanwhile = killed
+    with pytest.raises(KeyboardInterrupt):
+        fill(cluster, journal, lambda _: stored.update(deepcopy(journal)))
+    fill(cluster, stored)
+    assert cluster.copied < 6000 + 12_000 + 5000  # a page and no more was copied twice
+    assert ids(cluster, "new") == ids(cluster, "old")
