@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from osform.cluster.copying import Copier, Copy
+from osform.cluster.copying import Copier, Copy, Handed
 from osform.core.events import silent
 from tests.cluster.indices import Copying
 
@@ -70,4 +71,30 @@ def test_catching_up_that_was_cut_off_goes_on_with_the_page_that_it_was_at() -> 
         fill(cluster, journal, lambda _: stored.update(deepcopy(journal)))
     fill(cluster, stored)
     assert cluster.copied < 6000 + 12_000 + 5000  # a page and no more was copied twice
+    assert ids(cluster, "new") == ids(cluster, "old")
+
+
+def hand_over(cluster: Copying) -> Handed:
+    copy = Copy("old", "new", ())
+    with Copier(cluster, copy, {}, lambda _: None, silent, cluster.clock, cluster.sleep) as copier:
+        copier.fill()
+        return copier.hand_over(lambda: None)
+
+
+def test_many_shards_far_away_are_handed_over() -> None:
+    cluster = Copying(shards=20, latency=0.1)  # to ask each of them takes two seconds
+    for number in range(100):
+        cluster.write(str(number))
+    assert hand_over(cluster).documents == 100
+
+
+def test_writers_that_are_kept_up_with_are_no_reason_to_give_up() -> None:
+    cluster, written = Copying(shards=5, latency=0.05, pace=0.001), itertools.count()
+
+    def write(seconds: float) -> None:
+        for _ in range(round(seconds * 400)):
+            cluster.write(f"new {next(written)}")
+
+    cluster.meanwhile = write
+    hand_over(cluster)
     assert ids(cluster, "new") == ids(cluster, "old")

@@ -8,6 +8,7 @@ goes on where it was, and so that whatever is written meanwhile is found again (
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,9 @@ from osform.errors import ClusterError, NotReady, VectorsAstray
 _SECONDS = 600.0  # that a cluster is given for one thing, a restart of its nodes included
 _SMALL = 50  # documents left that the last look, under the write block, copies in no time
 _MOST_ROUNDS = 100
+_ALIKE = 5  # rounds no shorter than one before, after which the next won't be either
 _BLOCKED = 30.0  # seconds after which a write block is given up rather than held
+_LONGEST_LAST = 10.0  # seconds of a round that may be the last one, under the block
 
 Remember = Callable[[Mapping[str, Any]], None]
 
@@ -231,10 +234,18 @@ class Copier:
         self.report(Ended(task))
 
     def _catch_up(self, *, deletions: bool = False) -> None:
-        """Rounds until there is next to nothing to copy."""
+        """Rounds until there is next to nothing to copy, or as little as there will ever be.
+
+        With many shards far away a round takes its time though nobody writes, and more is written meanwhile.
+        """
+        shortest, alike = math.inf, 0
         for _ in range(_MOST_ROUNDS):
             began = self.clock()
-            if self._round(deletions=deletions) <= _SMALL and self.clock() - began < 1.0:
+            count = self._round(deletions=deletions)
+            took = self.clock() - began
+            alike = 0 if took < 0.9 * shortest else alike + 1
+            shortest = min(shortest, took)
+            if (count <= _SMALL and took < 1.0) or (alike >= _ALIKE and took < _LONGEST_LAST):
                 return
         raise NotReady(
             f"{self.copy.source} is written to faster than {self.copy.target} is filled",
