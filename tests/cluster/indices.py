@@ -36,7 +36,7 @@ class Copying(Cluster):
 
     A request takes ``latency`` seconds of ``now``, and a copied document ``pace``. ``meanwhile`` is called with the
     seconds that have passed, for whoever writes to the old index. A request that would take longer than its timeout
-    meets nobody.
+    meets nobody. ``moved`` are the actions on aliases, ``ledger`` the entries written, the newest first.
     """
 
     def __init__(self, shards: int = 1, *, latency: float = 0.1, pace: float = 0.0) -> None:
@@ -45,6 +45,8 @@ class Copying(Cluster):
         self.latency, self.pace, self.now = latency, pace, 0.0
         self.meanwhile: Callable[[float], None] = lambda _: None
         self.failures: list[Json] = []
+        self.moved: list[Json] = []
+        self.ledger: list[Json] = []
         self.tasks: dict[str, float] = {}
         self.blocked = False
         self.copied = 0
@@ -82,6 +84,10 @@ class Copying(Cluster):
                 return {"completed": self.now >= self.tasks[task], "response": {"failures": failures}}
             case "GET", ["_tasks"]:
                 return {"tasks": []}
+            case "POST", ["osform-ledger", "_bulk"]:
+                lines = [json.loads(line) for line in body.splitlines()]
+                self.ledger = [line for line in lines if "kind" in line] + self.ledger
+                return {"items": [{"index": {"status": 200}} for line in lines if line.keys() <= {"index", "delete"}]}
             case "POST", [_, "_bulk"]:
                 return {"items": list(self._deleted(name, body))}
             case "PUT", [_, "_block", "write"]:
@@ -91,7 +97,15 @@ class Copying(Cluster):
                 return {name: {"settings": {}}}
             case "GET", [_, "_alias"]:
                 return {name: {"aliases": {}}}
-            case ("POST", [_, "_refresh"]) | ("PUT", [_, "_settings"]) | ("GET", ["_cluster", "health", _]):
+            case "POST", ["_aliases"]:
+                self.moved += body["actions"]
+                return {}
+            case (
+                ("HEAD", [_])
+                | ("POST", [_, "_refresh"])
+                | ("PUT", [_, "_settings"])
+                | ("GET", ["_cluster", "health", _])
+            ):
                 return {}
         raise RequestFailed(str(request), 404, "not_found", "not found")
 

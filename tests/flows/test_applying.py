@@ -293,3 +293,17 @@ def test_aliases_change_places_between_indices_that_are_made_anew_at_the_same_ti
         "b-v1": {"b", "x"},
     }
     assert plan(cluster, spec(bodies(2, "b", "a"))).empty
+
+
+def test_what_a_switch_left_in_the_ledger_outlasts_a_change_in_place_and_no_new_index() -> None:
+    cluster, switch = MemoryCluster(), {"handed": {"0": 7}, "after": "images-v0"}
+    apply(cluster, spec(BODIES))[0].check()
+    entry = "photos/default/index/images"
+    cluster.documents[entry]["journal"] = switch
+    index = BODIES["index/images"]
+    in_place = {**BODIES, "index/images": index | {"settings": index["settings"] | {"number_of_replicas": 1}}}
+    apply(cluster, spec(in_place))[0].check()
+    assert cluster.documents[entry]["journal"] == switch
+    anew = {**BODIES, "index/images": index | {"mappings": {"properties": {"title": {"type": "keyword"}}}}}
+    apply(cluster, spec(anew))[0].check()
+    assert cluster.documents[entry]["journal"] == {}

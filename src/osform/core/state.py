@@ -20,7 +20,8 @@ class Entry:
 
     What a replacement leaves behind has an entry of its own with the role ``past``, and what it is filling one with
     the role ``next``; ``of`` is the resource that it was, or will be. A physical index of the past is kept ``until``
-    then (ISO 8601, UTC), and whatever it uses as long. ``journal`` says how far the filling has come.
+    then (ISO 8601, UTC), and whatever it uses as long. ``journal`` says how far the filling has come; of an index that
+    serves, which one it took over from (``after``), and how far each of its shards was then (``handed``).
     """
 
     address: Address

@@ -126,6 +126,7 @@ class Hands:
                 {**_tag(steps), **wanted.ids, **(before.ids if before else {}), **_called(address, asked)},
                 survey.needs.get(address, ()),
                 survey.spec.resources[address].protect,
+                journal=old.journal if old and isinstance(change, Update | Adopt) else {},  # else it is another object
             )
         )
         self.journal(entry)

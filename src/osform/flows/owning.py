@@ -79,6 +79,13 @@ def outputs_of_others(state: State, environment: str) -> dict[tuple[str, Address
     return found
 
 
+def before(entry: Entry, state: State) -> Entry | None:
+    """What an index was before: the one that it took over from, or where that is gone the one that is kept longest."""
+    pasts = [past for past in state.entries.values() if past.role == "past" and past.of == entry.address]
+    after = [past for past in pasts if past.ids.get("index") == entry.journal.get("after")]
+    return max(after or pasts, key=lambda past: past.until, default=None)
+
+
 def ids_of_others(state: State, kind: str) -> frozenset[str]:
     """What the server calls the resources of one kind that belong to other stacks."""
     return frozenset(value for _, entry in state.others if entry.address.kind == kind for value in entry.ids.values())

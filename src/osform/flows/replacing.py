@@ -208,7 +208,8 @@ class Replacing:
         """Write down what is so now: what was comes first, so that nothing is ever forgotten."""
         entries = self.survey.state.entries
         old, asked = entries[self.address], self.survey.asked(self.address)
-        for entry in self._past(old, str(journal.get("kept", self.move.kept)), journal.get("pinned", ())):
+        kept = str(journal.get("kept", self.move.kept))
+        for entry in self._past(old, kept, journal.get("pinned", ())):
             self.journal(self.stamp(entry))
         live = self._look()
         assert live is not None, "the alias is on it"
@@ -221,7 +222,7 @@ class Replacing:
             {"index": self.move.target},
             self.survey.needs.get(self.address, ()),
             self.survey.spec.resources[self.address].protect,
-            journal={"handed": journal["handed"]} if "handed" in journal else {},
+            journal={"after": kept} | {key: journal[key] for key in ("handed",) if key in journal},
         )
         self.journal(self.stamp(done))
         for address in pipelines_of(self.survey.spec).get(self.address, ()):

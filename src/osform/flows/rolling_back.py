@@ -21,6 +21,7 @@ from osform.core.events import Note, Report
 from osform.core.request import Request
 from osform.core.state import Entry, State
 from osform.errors import InputError, NotReady, PlanRefused
+from osform.flows import owning
 from osform.kinds import KINDS, ml, pipelines
 from osform.kinds.settings import PIPELINES
 from osform.kinds.vectors import made
@@ -86,7 +87,7 @@ class Rollback:
         else:
             self._hand_over(now, before, index, writes)
         # Whatever has a number beyond these was written after the move, and would be left behind by another one.
-        self._settle(now, replace(past, journal={"handed": handed}))
+        self._settle(now, replace(past, journal={"handed": handed, "after": before}))
         return RolledBack(self.address, before, index, since if writes == "carry" else 0, self.clock() - began)
 
     def _entries(self) -> tuple[Entry, Entry]:
@@ -94,11 +95,14 @@ class Rollback:
         if entry is None or self.address.kind != "index":
             known = ", ".join(sorted({str(each.of) for each in self._pasts()})) or "none"
             raise InputError(f"{self.address} is no index of this stack", hint=f"with something to go back to: {known}")
-        pasts = [each for each in self._pasts() if each.of == self.address]
-        if not pasts:
+        past = owning.before(entry, self.state)
+        if past is None:
             hint = "an index that is made anew is kept for as long as retention in stack.yaml says"
             raise InputError(f"{self.address} has nothing to go back to", hint=hint)
-        return entry, max(pasts, key=lambda each: each.until)
+        if entry.journal.get("after", past.ids["index"]) != past.ids["index"]:
+            # How far its shards were when another index handed over says nothing of what this one has.
+            entry = replace(entry, journal={})
+        return entry, past
 
     def _pasts(self) -> Iterator[Entry]:
         return (e for e in self.state.entries.values() if e.role == "past" and e.address.kind == "index")

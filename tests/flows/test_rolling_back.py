@@ -1,0 +1,62 @@
+"""Where a rollback goes, and what has been written since by what the ledger says of the switch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from osform.cluster.ledger import Ledger
+from osform.core.address import Address
+from osform.core.events import silent
+from osform.core.state import Entry, State
+from osform.errors import PlanRefused
+from osform.flows.rolling_back import Rollback, RolledBack, Writes
+from tests.cluster.indices import Copying, Shard
+
+IMAGES = Address("index", "images")
+
+
+def kept(number: int, until: str) -> Entry:
+    name = f"images-v{number}"
+    return Entry(Address("index", name), "applied", {}, {}, {"index": name}, role="past", of=IMAGES, until=until)
+
+
+def serving(number: int, after: int) -> Entry:
+    """The index that serves, three documents of which came from the one before and none since."""
+    journal = {"handed": {"0": 2}, "after": f"images-v{after}"}
+    return Entry(IMAGES, "applied", {}, {}, {"index": f"images-v{number}"}, journal=journal)
+
+
+@pytest.fixture
+def cluster() -> Copying:
+    cluster = Copying()
+    cluster.indices = {f"images-v{number}": [Shard()] for number in (1, 2, 3)}
+    for id in "abc":
+        cluster.write(id, "images-v3")
+    return cluster
+
+
+def rollback(cluster: Copying, *entries: Entry, writes: Writes = "refuse") -> RolledBack:
+    ledger = Ledger(cluster, "photos", "default", clock=cluster.clock, sleep=cluster.sleep)
+    state = State({entry.address: entry for entry in entries})
+    told = (cluster, ledger, state, IMAGES, timedelta(days=7), silent, cluster.clock, cluster.sleep)
+    return Rollback(*told).run(writes)
+
+
+def test_it_goes_to_the_index_that_was_replaced_although_an_older_one_is_kept_for_longer(cluster: Copying) -> None:
+    done = rollback(cluster, serving(3, after=2), kept(1, "2030-02-01"), kept(2, "2030-01-01"))
+    assert (done.before, done.now) == ("images-v3", "images-v2")
+    current = next(each for each in cluster.ledger if each["name"] == "images")
+    assert current["journal"] == {"handed": {"0": -1}, "after": "images-v3"}
+
+
+def test_an_index_that_handed_over_to_another_one_lacks_everything_that_was_written_since(cluster: Copying) -> None:
+    with pytest.raises(PlanRefused, match="3 documents were written to images-v3"):
+        rollback(cluster, serving(3, after=2), kept(1, "2030-01-01"))
+
+
+def test_a_ledger_that_does_not_say_which_one_handed_over_is_believed(cluster: Copying) -> None:
+    older = replace(serving(3, after=2), journal={"handed": {"0": 2}})
+    assert rollback(cluster, older, kept(2, "2030-01-01")).now == "images-v2"
