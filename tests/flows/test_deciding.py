@@ -19,18 +19,19 @@ from tests.flows.stacks import spec
 A, B, PIPELINE = Address("index", "a"), Address("index", "b"), Address("ingest_pipeline", "p")
 
 
-def bodies(model: str) -> dict[str, Any]:
-    """Two indices behind one pipeline that embeds with this model."""
+def bodies(model: str, **changed: Any) -> dict[str, Any]:
+    """Two indices behind one pipeline that embeds with this model; the first has settings that are ``changed``."""
     field = {"type": "knn_vector", "dimension": 4, "method": {"name": "hnsw", "engine": "lucene"}}
     mapping = {"properties": {"text": {"type": "text"}, "vector": field}}
-    index = {"settings": {"default_pipeline": "${ingest_pipeline/p.name}"}, "mappings": mapping}
+    index: dict[str, Any] = {"settings": {"default_pipeline": "${ingest_pipeline/p.name}"}, "mappings": mapping}
+    first = {**index, "settings": {**index["settings"], **changed}}
     embed = {"text_embedding": {"model_id": model, "field_map": {"text": "vector"}}}
-    return {"ingest_pipeline/p": {"processors": [embed]}, "index/a": index, "index/b": index}
+    return {"ingest_pipeline/p": {"processors": [embed]}, "index/a": first, "index/b": index}
 
 
-def survey(model: str, entries: list[Entry], documents: int = 5) -> Survey:
+def survey(model: str, entries: list[Entry], documents: int = 5, **changed: Any) -> Survey:
     """What a look at a cluster would find that holds just what these entries recorded."""
-    stack = spec(bodies(model))
+    stack = spec(bodies(model, **changed))
     state = State({entry.address: entry for entry in entries})
     live = {each.address: Live(each.recorded, each.ids, documents) for each in entries}
     versions, named = owning.numbers(state)
@@ -151,6 +152,28 @@ def test_what_was_filled_and_serves_is_not_deleted_where_the_apply_was_cut_off_b
     assert replace(PIPELINE, name="p-v2") in owning.copies(State(entries))
     begun = {**entries, A: replace(now, ids={"index": "a-v1"})}
     assert set(owning.less_finished(State(begun)).entries) == set(entries)
+
+
+def test_a_half_filled_index_that_goes_leaves_the_pipeline_to_another_one_that_is_filled_through_it() -> None:
+    begun = survey("m2", applied("m1"))
+    planned(begun)
+    filling = [
+        Entry(
+            Address("index", f"{each.name}-v2"),
+            "applying",
+            concealed(begun.asked(each)),
+            ids={"index": f"{each.name}-v2"},
+            role="next",
+            of=each,
+            journal={"source": f"{each.name}-v1"},
+        )
+        for each in (A, B)
+    ]
+    found = survey("m2", [*applied("m1"), *filling], number_of_shards=2)
+    assert ("index/a-v2", "delete") in actions(planned(found))
+    assert (found.moves[A].target, found.moves[B].target) == ("a-v3", "b-v2")
+    assert list(owning.copies_of(filling[0], found.state, found.indices())) == []
+    assert list(owning.copies_of(filling[0], found.state, [])) == [Address("ingest_pipeline", "p-v2")]
 
 
 def test_what_a_kept_index_uses_stays_as_long_as_the_index() -> None:

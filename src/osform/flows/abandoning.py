@@ -26,9 +26,10 @@ def abandon(cluster: Cluster, ledger: Ledger, state: State, report: Report) -> t
     """
     gone: list[Address] = []
     left = [entry for entry in state.entries.values() if entry.role == "next"]
+    serving = [each for each in left if each.of and blocking.serves(cluster, each.of.name, str(each.ids["index"]))]
     for entry in left:
         index, source = str(entry.ids["index"]), str(entry.journal.get("source", ""))
-        if entry.of is not None and blocking.serves(cluster, entry.of.name, index):
+        if entry in serving:
             report(Warned(f"{index} serves already, and stays: osform apply writes down the rest"))
             continue
         if source and blocking.is_blocked(cluster, source, Patience.of(_SECONDS)):
@@ -36,7 +37,7 @@ def abandon(cluster: Cluster, ledger: Ledger, state: State, report: Report) -> t
         persist_if_there(cluster, Request("DELETE", f"/{quote(index)}"), Patience.of(_SECONDS))
         if source:
             blocking.drop_clone(cluster, source, str(entry.journal.get("kept", "")), Patience.of(_SECONDS))
-        for copy in owning.copies_of(entry, state):
+        for copy in owning.copies_of(entry, state, [each.asked for each in serving]):
             path = pipelines.path(KINDS[copy.kind].BASE, copy.name)  # type: ignore[attr-defined]
             persist_if_there(cluster, Request("DELETE", path), Patience.of(_SECONDS))
         ledger.forget(entry.address)

@@ -199,7 +199,7 @@ class Hands:
             source, kept = str(entry.journal.get("source", "")), str(entry.journal.get("kept", ""))
             if kept not in ("", source):
                 blocking.drop_clone(self.cluster, source, kept, self._patience(60))
-            for copy in owning.copies_of(entry, survey.state):
+            for copy in owning.copies_of(entry, survey.state, survey.indices()):
                 self._remove_all(copy, Live({}))
         self.journal(change.address)
 

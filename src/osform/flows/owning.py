@@ -120,17 +120,15 @@ def retained(state: State, seeds: Iterable[Body], wanted: Container[Address], no
     return frozenset(kept)
 
 
-def copies_of(filling: Entry, state: State) -> Iterator[Address]:
+def copies_of(filling: Entry, state: State, staying: Iterable[Body]) -> Iterator[Address]:
     """The copies of pipelines that an index which is being filled has, and no other index of the stack uses.
 
-    Those as well that the old one was to keep, had it given up its plain name.
+    Those as well that the old one was to keep, had it given up its plain name. ``staying`` are indices as they are
+    asked, of which the ledger may know only how they were: another one that is filled meanwhile shares its copies.
     """
-    used = {
-        leaf
-        for entry in state.entries.values()
-        if entry.role != "next" and entry.address.kind == "index"
-        for _, leaf in leaves(dict(entry.recorded.get("settings", {})))
-    }
+    indices = [each for each in state.entries.values() if each.role != "next" and each.address.kind == "index"]
+    bodies = [*(entry.recorded for entry in indices), *staying]
+    used = {leaf for body in bodies for _, leaf in leaves(dict(body.get("settings", {})))}
     mine = [Address(kind, str(filling.asked.get("settings", {}).get(setting, ""))) for setting, kind in PIPELINES]
     pinned = [Address.parse(each) for each in filling.journal.get("pinned", ())]
     for copy in dict.fromkeys([*mine, *pinned]):

@@ -55,7 +55,7 @@ def uses(plan: Plan, survey: Survey, eyes: Eyes) -> tuple[Use, ...]:
     owners = {user: name for name, entry in survey.state.others for user in _users(entry)}
     mine = {user: address for address in survey.state.entries for user in _mine(survey, address)}
     for entry in [each for each in survey.state.entries.values() if each.role == "next"]:
-        mine |= dict.fromkeys(owning.copies_of(entry, survey.state), entry.address)
+        mine |= dict.fromkeys(owning.copies_of(entry, survey.state, survey.indices()), entry.address)
     asked = {change.address: change.asked for change in plan.changes}
     found: set[Use] = set()
     for thing in _things(eyes):

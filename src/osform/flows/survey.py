@@ -114,6 +114,10 @@ class Survey:
         body = self.resolver.body(self.spec.resources[address])
         return KINDS[address.kind].expand(address.name, body, self.context)
 
+    def indices(self) -> list[Body]:
+        """The bodies that are wanted of all indices."""
+        return [self.asked(address) for address in self.spec.resources if address.kind == "index"]
+
     def wanted(self, address: Address) -> Wanted:
         """How to find a resource on the cluster."""
         adopt = owning.ids_of_others(self.state, address.kind) if self._may_adopt(address) else None
