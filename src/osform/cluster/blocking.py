@@ -46,7 +46,8 @@ def clone_index(
 ) -> None:
     """Have the blocked ``source`` a second time under another name, by hard links, and wait until it is there.
 
-    ``settings``, with dotted keys, stand in place of the source's own.
+    ``settings``, with dotted keys, stand in place of the source's own. Raises NotReady where the clone's shards find no
+    place: it is acknowledged all the same, and its documents are only in the source until they do.
     """
     patience = patience or Patience.of(60)
     path, body = f"/{quote(source)}/_clone/{quote(target)}", {"settings": dict(settings)} if settings else {}
@@ -57,6 +58,15 @@ def clone_index(
         # An answer was lost, or somebody else's index has the name: then the source must not go.
         if error.type != "resource_already_exists_exception" or not _is_clone(cluster, source, target, patience):
             raise
+    try:
+        _wait_for(cluster, target, patience)
+    except RequestFailed as error:
+        if error.status != 408:
+            raise
+        raise NotReady(
+            f"{target}, the clone of {source} that is to be kept, has shards that no node takes",
+            hint="GET /_cluster/allocation/explain says why, a disk that is 85 % full perhaps; then osform apply again",
+        ) from error
 
 
 def drop_clone(cluster: Cluster, source: str, target: str, patience: Patience | None = None) -> bool:
@@ -104,5 +114,10 @@ def send_closed(cluster: Cluster, index: str, request: Request, patience: Patien
 def open_index(cluster: Cluster, index: str, patience: Patience) -> None:
     """Open an index, and wait until it answers; harmless where it is open."""
     persist(cluster, Request("POST", f"/{quote(index)}/_open"), patience, longest=30)
+    _wait_for(cluster, index, patience)
+
+
+def _wait_for(cluster: Cluster, index: str, patience: Patience) -> None:
+    """Wait until each shard of an index has its primary; the answer that some have not is a 408."""
     health = Request("GET", f"/_cluster/health/{quote(index)}", params={"wait_for_status": "yellow", "timeout": "30s"})
     persist(cluster, health, patience, longest=40)
