@@ -176,7 +176,9 @@ class MemoryCluster(Cluster):
                 return {name: index for name, index in self.indices.items() if {name, *index["aliases"]} & set(asked)}
             case "PUT", [] if names not in self.indices:
                 own = {"index.uuid": names, "index.provided_name": names, "index.creation_date": "17"}
-                self.indices[names] = body | {"settings": {"index.number_of_shards": "1", **body["settings"], **own}}
+                self.indices[names] = (
+                    {"aliases": {}} | body | {"settings": {"index.number_of_shards": "1", **body["settings"], **own}}
+                )
             case "PUT", ["_settings"]:
                 index = self.indices[names]
                 index["settings"] = _without_nulls(index["settings"] | body)

@@ -110,19 +110,35 @@ class Replacing:
         asked = revealed(self.survey.asked(self.address))
         mapping = mappings.with_fields_of(asked["mappings"], live.body["mappings"])
         request = Request("PUT", f"/{quote(self.move.target)}", {"settings": asked["settings"], "mappings": mapping})
-        if self._look() is None:
+        begun = self._look(mapping=mapping)
+        if begun is None:
             try:
                 persist(self.cluster, request, self._patience())
             except RequestFailed as error:
                 if error.type != "resource_already_exists_exception":
                     raise  # else an answer was lost; the look below tells whether it is as it should be
+        else:
+            self._add_fields(mapping, begun.whole["mappings"])
         found = self._look(mapping=mapping)
         lacking = missing({"mappings": mapping, "settings": asked["settings"]}, found.whole if found else {})
         passing = [each for each in lacking if dotted(each.path) not in _DURING_THE_COPY]
         if passing:
             lines = "; ".join(f"{dotted(each.path)}: asked {each.before!r}" for each in passing)
             message = f"{self.address}: the server acknowledged {self.move.target} and stored something else: {lines}"
-            raise ReadBackMismatch(message, hint="run osform plan; the old index goes on serving")
+            hint = "osform apply --abandon, then osform apply, begins anew; the old index goes on serving"
+            raise ReadBackMismatch(message, hint=hint)
+
+    def _add_fields(self, mapping: Body, there: Body) -> None:
+        """What documents brought along since an earlier apply made the new index."""
+        new = {str(each.path[1]) for each in missing(mapping, there) if each.path[:1] == ("properties",)}
+        if new:
+            fields = {"properties": {name: mapping["properties"][name] for name in sorted(new)}}
+            put = Request("PUT", f"/{quote(self.move.target)}/_mapping", fields)
+            try:
+                persist(self.cluster, put, self._patience())
+            except RequestFailed as error:
+                if error.status != 400:
+                    raise  # else it took one for something else, which the look below tells
 
     def _fill(self, entry: Entry) -> dict[str, Any]:
         journal = dict(entry.journal)
