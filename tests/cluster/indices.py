@@ -45,6 +45,7 @@ class Copying(Cluster):
         self.latency, self.pace, self.now = latency, pace, 0.0
         self.meanwhile: Callable[[float], None] = lambda _: None
         self.failures: list[Json] = []
+        self.asked: set[str] = set()
         self.moved: list[Json] = []
         self.ledger: list[Json] = []
         self.tasks: dict[str, float] = {}
@@ -66,6 +67,7 @@ class Copying(Cluster):
         if timeout is not None and timeout < self.latency:
             raise Unreachable(f"{request}: no answer within {timeout} s", why="timed out")
         self.sleep(self.latency)
+        self.asked.add(f"{request.method} {request.path}")
         name, *rest = request.path.strip("/").split("/")
         return self._answer(request, name, rest, request.body)
 

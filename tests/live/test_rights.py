@@ -117,6 +117,7 @@ def test_each_right_that_apply_is_without_is_named_at_its_first_need(project: Pr
 SPARE = {
     # Copies of an index, a lost answer, an alias that moves: what this stack's life has no need of.
     "indices:data/write/reindex", "indices:data/read/scroll", "cluster:monitor/task/get", "indices:admin/resize",
+    "cluster:monitor/tasks/lists", "cluster:monitor/health", "indices:admin/block/add", "indices:admin/block/add[s]",
     "indices:admin/open", "indices:admin/close", "indices:admin/close[s]", "indices:monitor/stats",
     "indices:admin/refresh", "indices:admin/refresh[s]", "indices:data/read/scroll/clear",
 }  # fmt: skip

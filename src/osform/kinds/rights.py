@@ -50,8 +50,8 @@ _APPLY: Mapping[str, tuple[str, ...]] = {
     "component_template": ("cluster:admin/component_template/put", "cluster:admin/component_template/delete"),
     "index_template": ("indices:admin/index_template/put", "indices:admin/index_template/delete"),
     "index": (
-        "indices:data/write/reindex", "indices:data/read/scroll", "cluster:monitor/task/get",
-        "cluster:monitor/tasks/lists",
+        "indices:data/write/reindex", "indices:data/read/scroll", "cluster:monitor/health",
+        "cluster:monitor/task/get", "cluster:monitor/tasks/lists",
     ),
 }  # fmt: skip
 
@@ -73,7 +73,7 @@ _INDEX_APPLY = (
     "indices:admin/create", "indices:admin/delete", "indices:admin/mapping/put", "indices:admin/settings/update",
     "indices:admin/aliases", "indices:admin/open", "indices:admin/close", "indices:admin/close[s]",
     "indices:data/read/get", "indices:data/write/index", "indices:data/write/delete", "indices:data/write/bulk[s]",
-    "indices:admin/resize",
+    "indices:admin/resize", "indices:admin/block/add", "indices:admin/block/add[s]",
 )  # fmt: skip
 _EVERY_PLAN = ("indices:admin/aliases/get",)
 _EVERY_STATUS = ("indices:monitor/settings/get", "indices:monitor/stats")
