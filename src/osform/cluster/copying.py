@@ -79,7 +79,7 @@ class Copier:
 
     def __post_init__(self) -> None:
         self.source, self.target = Index(self.cluster, self.copy.source), Index(self.cluster, self.copy.target)
-        self.tasks = Tasks(self.cluster, self._request, self.clock, self.sleep)
+        self.tasks = Tasks(self.cluster, self._request, self.clock, self.sleep, self.report)
         self.gate = Gate(self.cluster, self.copy.source, self.copy.target, self.copy.pipelines)
 
     def __enter__(self) -> Copier:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from osform.cluster.answers import Verdict, classify, explain
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Clock, Each, Patience, Sleep, persist, persist_if_there
+from osform.core.events import Report, Warned, silent
 from osform.core.request import Request
 from osform.errors import DocumentsRefused, TaskFailed
 
@@ -18,15 +19,23 @@ _TASK_SECONDS = 4.0  # of work in one task, about
 _LEAST_SHARE = 25  # documents for which one more task is worth its while
 _QUEUED_SECONDS = 0.4  # of work in the bulks under way: whoever searches waits in the same queue
 _SHOWN = 5
+_QUIET = 30.0  # seconds between warnings
+_LEAST_LEFT = 5.0  # seconds without which another try would be cut off before it could tell why it failed
 
 
 class Tasks:
     """Tasks that copy documents by id. ``request`` makes the request for some ids, in bulks of some size."""
 
     def __init__(
-        self, cluster: Cluster, request: Callable[[Sequence[str], int], Request], clock: Clock, sleep: Sleep
+        self,
+        cluster: Cluster,
+        request: Callable[[Sequence[str], int], Request],
+        clock: Clock,
+        sleep: Sleep,
+        report: Report = silent,
     ) -> None:
         self._cluster, self._request, self._clock, self._sleep = cluster, request, clock, sleep
+        self._report, self._warned = report, -_QUIET
         self._started: dict[str, float] = {}
         self._rate = 0.0
         self.batch = _FIRST_BATCH
@@ -62,7 +71,7 @@ class Tasks:
         Raises DocumentsRefused for documents that the target does not take, whatever is tried, and TaskFailed where
         the cluster gives no reason to go on.
         """
-        attempt, left = 0, list(ids)
+        attempt, left, why = 0, list(ids), "nobody knows what became of it"
         while True:
             answer = self._follow(name, patience)
             if answer is not None and not answer.get("error"):
@@ -70,13 +79,19 @@ class Tasks:
                 if not found.get("failures") and not found.get("canceled"):
                     self._learn(name, len(left))
                     return
-                self._refuse(found.get("failures") or [])
-            elif answer is not None and classify({"status": 500, "error": answer["error"]}) is not Verdict.WAIT:
-                raise TaskFailed(f"task {name}: {explain({'error': answer['error']})}", hint="run osform apply again")
-            if patience.over:
-                raise TaskFailed(f"task {name} ends again and again without having copied its documents")
+                why = self._reason(found.get("failures") or [])
+            elif answer is not None:
+                why = explain({"error": answer["error"]})
+                if classify({"status": 500, "error": answer["error"]}) is not Verdict.WAIT:
+                    raise TaskFailed(f"task {name}: {why}", hint="run osform apply again")
+            if patience.left < _LEAST_LEFT:
+                raise TaskFailed(
+                    f"task {name} ends again and again without having copied its documents: {why}",
+                    hint="once the cause is gone, run osform apply again: it goes on from here",
+                )
+            self._warn(why, patience)
             # A node went, a model was away, a breaker was open: the same once more.
-            patience.pause(attempt, first=0.5)
+            patience.pause(attempt, first=0.5, longest=_LEAST_LEFT / 2)
             attempt += 1
             name = self.start(left, patience)
 
@@ -110,8 +125,17 @@ class Tasks:
             self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
             self.batch = int(min(_MOST_BATCH, max(_LEAST_BATCH, self._rate * _TASK_SECONDS / self.at_once)))
 
-    def _refuse(self, failures: Sequence[Mapping[str, Any]]) -> None:
-        items = [(str(each.get("id")), _item(each)) for each in failures]
+    def _warn(self, why: str, patience: Patience) -> None:
+        if self._clock() - self._warned > _QUIET:
+            self._warned = self._clock()
+            self._report(Warned(f"copying once more, for up to {patience.left:.0f} seconds: {why}"))
+
+    def _reason(self, failures: Sequence[Mapping[str, Any]]) -> str:
+        """Why to copy once more. Raises DocumentsRefused where that is of no use.
+
+        A failure without a cause is one of the search: a shard that was away, not a document.
+        """
+        items = [(str(each.get("id")), _item(each)) for each in failures if "cause" in each]
         wrong = [(id, item) for id, item in items if classify(item) not in (Verdict.WAIT, Verdict.DONE)]
         if wrong:
             shown = "\n".join(f"  {id}: {explain(item)}" for id, item in wrong[:_SHOWN])
@@ -120,6 +144,8 @@ class Tasks:
                 f"documents that the new index does not take:\n{shown}{more}",
                 hint="mend the mapping or the documents, and run osform apply again; the old index goes on serving",
             )
+        error = next((each.get("cause") or each.get("reason") for each in failures), "it was cancelled")
+        return explain({"error": error})
 
 
 def _item(failure: Mapping[str, Any]) -> dict[str, Any]:
