@@ -37,6 +37,7 @@ class Copying(Cluster):
     A request takes ``latency`` seconds of ``now``, and a copied document ``pace``. ``meanwhile`` is called with the
     seconds that have passed, for whoever writes to the old index. A request that would take longer than its timeout
     meets nobody. ``moved`` are the actions on aliases, ``ledger`` the entries written, the newest first.
+    ``lose`` is by how many seconds a task is late whose start is not answered; ``texts`` and ``copies`` are by id.
     """
 
     def __init__(self, shards: int = 1, *, latency: float = 0.1, pace: float = 0.0) -> None:
@@ -46,6 +47,10 @@ class Copying(Cluster):
         self.meanwhile: Callable[[float], None] = lambda _: None
         self.failures: list[Json] = []
         self.asked: set[str] = set()
+        self.texts: dict[str, str] = {}
+        self.copies: dict[str, str] = {}
+        self.lose = 0.0
+        self.late: tuple[float, dict[str, str]] | None = None
         self.moved: list[Json] = []
         self.ledger: list[Json] = []
         self.tasks: dict[str, float] = {}
@@ -57,6 +62,7 @@ class Copying(Cluster):
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+        self._write_late()
         if not self.blocked:
             self.meanwhile(seconds)
 
@@ -80,12 +86,14 @@ class Copying(Cluster):
             case "POST", [_, "_search"]:
                 return self._search(self._asked(request, name), body)
             case "POST", ["_reindex"]:
-                return {"task": self._reindex(body["source"]["query"]["ids"]["values"])}
+                return self._started(request, body["source"]["query"]["ids"]["values"])
+            case "GET", ["_tasks", "node:late"]:
+                return {"completed": not self.late}
             case "GET", ["_tasks", task]:
                 failures, self.failures = self.failures, []
                 return {"completed": self.now >= self.tasks[task], "response": {"failures": failures}}
             case "GET", ["_tasks"]:
-                return {"tasks": []}
+                return {"tasks": [{"node": "node", "id": "late", "description": "to [new]"}] if self.late else []}
             case "POST", ["osform-ledger", "_bulk"]:
                 lines = [json.loads(line) for line in body.splitlines()]
                 self.ledger = [line for line in lines if "kind" in line] + self.ledger
@@ -141,11 +149,25 @@ class Copying(Cluster):
             return {"aggregations": {"n": {"buckets": [{"key": k, "doc_count": c} for k, c in counts.items()]}}}
         return {"hits": {"hits": [{"_id": id, "sort": [number]} for number, id in found[: body["size"]]]}}
 
+    def _started(self, request: Request, ids: list[str]) -> Json:
+        """A task; with ``lose`` the answer does not come, and the task writes what it read only at that time."""
+        if self.lose:
+            read = {id: self.texts[id] for id in ids if id in self.texts}
+            self.late, self.lose = (self.lose, read), 0.0
+            raise Unreachable(f"{request}: reset", why="reset")
+        return {"task": self._reindex(ids)}
+
+    def _write_late(self) -> None:
+        if self.late and self.now >= self.late[0]:
+            self.copies |= self.late[1]
+            self.late = None
+
     def _reindex(self, ids: list[str]) -> str:
         if not self.failures:
             for id in ids:
                 if id in self._shard("old", id).documents:
                     self.write(id, "new")
+                    self.copies[id] = self.texts.get(id, "")
                     self.copied += 1
         # One after the other: what is under way already comes first.
         task = f"node:{len(self.tasks)}"

@@ -98,3 +98,20 @@ def test_writers_that_are_kept_up_with_are_no_reason_to_give_up() -> None:
     cluster.meanwhile = write
     hand_over(cluster)
     assert ids(cluster, "new") == ids(cluster, "old")
+
+
+def test_a_task_whose_start_was_not_answered_writes_nothing_over_what_is_newer() -> None:
+    cluster = Copying()
+    cluster.write("a")
+    cluster.texts["a"] = "old"
+    cluster.lose = 30.0  # what it reads now it writes half a minute later
+
+    def update(_: float) -> None:
+        if cluster.copied == 1 and cluster.texts["a"] == "old":
+            cluster.texts["a"] = "new"
+            cluster.write("a")
+
+    cluster.meanwhile = update
+    hand_over(cluster)
+    cluster.sleep(60.0)
+    assert cluster.copies == {"a": "new"}

@@ -153,6 +153,7 @@ class Copier:
             self.gate.shut(patience)
             self._round(deletions=True, last=patience)
             self._check_last(maps, patience)
+            self.tasks.settle(self.copy.target, patience)
             documents = self._same(patience)
             numbers = _keys(self.target.checkpoints(patience))
             self.gate.drain(patience)
@@ -259,6 +260,7 @@ class Copier:
         copy: one that was cut off goes on from the page that it was at.
         """
         each: Each = self.each if last is None else lambda: last
+        self.tasks.settle(self.copy.target, each())  # what they have read was in a round before
         reached = self.source.checkpoints(each(), settled=last is not None)
         self.source.refresh(each())
         held, count = _numbers(self.journal["upto"]), 0

@@ -9,16 +9,17 @@ from urllib.parse import quote
 
 from osform.cluster.answers import Verdict, classify, explain
 from osform.cluster.client import Cluster
-from osform.cluster.retry import Clock, Each, Patience, Sleep, persist, persist_if_there
+from osform.cluster.retry import Clock, Each, Patience, Sleep, passes, persist, persist_if_there
 from osform.core.events import Report, Warned, silent
 from osform.core.request import Request
-from osform.errors import DocumentsRefused, TaskFailed
+from osform.errors import DocumentsRefused, RequestFailed, TaskFailed, Unreachable
 
 _FIRST_BATCH, _LEAST_BATCH, _MOST_BATCH = 400, 100, 2000
 _TASK_SECONDS = 4.0  # of work in one task, about
 _LEAST_SHARE = 25  # documents for which one more task is worth its while
 _QUEUED_SECONDS = 0.4  # of work in the bulks under way: whoever searches waits in the same queue
 _SHOWN = 5
+_ANSWER = 15.0  # seconds for the server to say that it has started a task
 _QUIET = 30.0  # seconds between warnings
 _LEAST_LEFT = 5.0  # seconds without which another try would be cut off before it could tell why it failed
 
@@ -38,6 +39,7 @@ class Tasks:
         self._report, self._warned = report, -_QUIET
         self._started: dict[str, float] = {}
         self._rate = 0.0
+        self.astray = False
         self.batch = _FIRST_BATCH
         self.at_once = 4
         """Tasks under way at a time: while some fetch, store, or wait for the last of a bulk, others have the model at
@@ -49,8 +51,16 @@ class Tasks:
         return min(500, max(16, int(self._rate * _QUEUED_SECONDS / self.at_once))) if self._rate else 50
 
     def start(self, ids: Sequence[str], patience: Patience) -> str:
-        """Start a task; a lost answer may leave one more, which writes the same."""
-        name = str(persist(self._cluster, self._request(ids, self._bulk), patience)["task"])
+        """Start a task; a lost answer may leave one more, ``astray``, which writes the same, and when it likes."""
+        request = self._request(ids, self._bulk)
+        try:
+            answer = self._cluster.send(request, timeout=patience.timeout(_ANSWER))
+        except (Unreachable, RequestFailed) as error:
+            if not passes(error):
+                raise
+            self.astray = True
+            answer = persist(self._cluster, request, patience)
+        name = str(answer["task"])
         self._started[name] = self._clock()
         return name
 
@@ -100,6 +110,12 @@ class Tasks:
         params = {"actions": "indices:data/write/reindex", "detailed": "true", "group_by": "none"}
         tasks = persist(self._cluster, Request("GET", "/_tasks", params=params), patience)["tasks"]
         return [f"{each['node']}:{each['id']}" for each in tasks if f"to [{target}]" in each.get("description", "")]
+
+    def settle(self, target: str, patience: Patience) -> None:
+        """Let tasks that are astray come to their end, before what they have read is older than what is copied next."""
+        if self.astray:
+            self.outlast(self.running(target, patience), patience)
+            self.astray = False
 
     def outlast(self, names: Sequence[str], patience: Patience) -> None:
         """Wait until none of these is running any more, however it ended."""
