@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ from osform.cluster import manifest as module
 from osform.cluster.manifest import Manifest
 from osform.cluster.retry import Each, Patience
 from osform.cluster.shards import Index, Written
+from osform.errors import NotReady
 
 PATIENCE = Patience.of(1)
 
@@ -87,3 +90,19 @@ def test_ids_of_both_sides_are_compared_with_their_routing() -> None:
     assert sorted(manifest.missing()) == ["b", "c"]
     assert sorted((each.id, each.routing) for each in manifest.extra()) == [("b", "south"), ("d", None)]
     manifest.close()
+
+
+def test_a_temp_folder_that_is_full_is_said_in_a_sentence() -> None:
+    manifest = Manifest()
+    manifest._database.execute("PRAGMA max_page_count = 10")
+    with pytest.raises(
+        NotReady, match="no room for the ids of the documents that are copied: database or disk is full"
+    ):
+        manifest.note(0, [Written("x" * 500 + str(number), number) for number in range(1000)])
+    manifest.close()
+
+
+def test_a_temp_folder_that_is_missing_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(NotReady, match=r"no room for the ids of the documents that are copied: .*No such file"):
+        Manifest()
