@@ -38,6 +38,7 @@ class Copying(Cluster):
     seconds that have passed, for whoever writes to the old index. A request that would take longer than its timeout
     meets nobody. ``moved`` are the actions on aliases, ``ledger`` the entries written, the newest first.
     ``lose`` is by how many seconds a task is late whose start is not answered; ``texts`` and ``copies`` are by id.
+    ``busy`` are ids of which a deletion is refused once.
     """
 
     def __init__(self, shards: int = 1, *, latency: float = 0.1, pace: float = 0.0) -> None:
@@ -47,6 +48,7 @@ class Copying(Cluster):
         self.meanwhile: Callable[[float], None] = lambda _: None
         self.failures: list[Json] = []
         self.asked: set[str] = set()
+        self.busy: set[str] = set()
         self.texts: dict[str, str] = {}
         self.copies: dict[str, str] = {}
         self.lose = 0.0
@@ -177,5 +179,10 @@ class Copying(Cluster):
     def _deleted(self, name: str, body: str) -> Iterator[Json]:
         for line in body.splitlines():
             id = json.loads(line)["delete"]["_id"]
+            if id in self.busy:
+                self.busy.remove(id)
+                error = {"type": "rejected_execution_exception", "reason": "rejected execution of primary operation"}
+                yield {"delete": {"_id": id, "status": 429, "error": error}}
+                continue
             self._shard(name, id).delete(id)
             yield {"delete": {"_id": id, "status": 200}}

@@ -115,3 +115,12 @@ def test_a_task_whose_start_was_not_answered_writes_nothing_over_what_is_newer()
     hand_over(cluster)
     cluster.sleep(60.0)
     assert cluster.copies == {"a": "new"}
+
+
+def test_a_deletion_that_a_busy_node_refuses_is_sent_again() -> None:
+    cluster = Copying()
+    for id in ("a", "b"):
+        cluster.write(id, "new")
+    cluster.busy = {"a"}
+    fill(cluster)
+    assert ids(cluster, "new") == set()

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from osform.cluster import blocking, vectors
+from osform.cluster.answers import Verdict, classify, explain
 from osform.cluster.client import Cluster
 from osform.cluster.gate import Gate, restore
 from osform.cluster.manifest import Manifest
@@ -292,11 +293,19 @@ class Copier:
 
     def _delete(self, documents: Sequence[Written], patience: Patience) -> None:
         for some in _cut(documents, 1000):
-            lines = "".join(_deletion(each) for each in some)
-            answer = persist(self.cluster, Request("POST", f"{self.target.path}/_bulk", lines), patience)
-            failed = [item["delete"] for item in answer["items"] if item["delete"]["status"] not in (200, 404)]
-            if failed:
-                raise ClusterError(f"{self.copy.target}: {failed[0]['_id']} can't be deleted: {failed[0].get('error')}")
+            left, attempt = list(some), 0
+            while left:
+                lines = "".join(_deletion(each) for each in left)
+                answer = persist(self.cluster, Request("POST", f"{self.target.path}/_bulk", lines), patience)
+                items = [item["delete"] for item in answer["items"]]
+                wrong = [each for each in items if each["status"] not in (200, 404)]
+                if final := [each for each in wrong if patience.over or classify(each) is not Verdict.WAIT]:
+                    raise ClusterError(f"{self.copy.target}: {final[0]['_id']} can't be deleted: {explain(final[0])}")
+                # A node whose queue is full refuses some lines of a request that it takes otherwise.
+                left = [each for each, item in zip(left, items, strict=True) if item in wrong]
+                if left:
+                    patience.pause(attempt)
+                    attempt += 1
 
     def _compare(self) -> None:
         """List both indices, and make the target hold just what the source holds."""
