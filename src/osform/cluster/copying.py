@@ -21,7 +21,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.gate import Gate, restore
 from osform.cluster.manifest import Manifest
 from osform.cluster.retry import Clock, Each, Patience, Sleep, persist
-from osform.cluster.shards import Index, Written
+from osform.cluster.shards import PAGE, Index, Written
 from osform.cluster.tasks import Tasks
 from osform.cluster.vectors import Astray, VectorMap
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned
@@ -274,7 +274,7 @@ class Copier:
                 self._bring_to(held, told=last is None and len(page) > _SMALL)
         if deletions:
             for shard, upto in reached.items():
-                count += self._drop(list(self.manifest.gone(self.source, shard, upto, each)), each())
+                count += self._drop(list(self.manifest.gone(self.source, shard, upto, each)), each)
         self._bring_to(reached, told=last is None)  # the last round is written down with what follows it
         return count
 
@@ -283,13 +283,16 @@ class Copier:
         if told:
             self.remember({})
 
-    def _drop(self, candidates: list[Written], patience: Patience) -> int:
+    def _drop(self, candidates: list[Written], each: Each) -> int:
         """Delete from the target what the source no longer has; what it has under another number comes with a round."""
-        there = self.source.there([each.id for each in candidates], patience)
-        gone = [each for each in candidates if each.id not in there]
-        self._delete(gone, patience)
-        self.manifest.forget(gone)
-        return len(gone)
+        count = 0
+        for some in _cut(candidates, PAGE):
+            there = self.source.there([one.id for one in some], each())
+            gone = [one for one in some if one.id not in there]
+            self._delete(gone, each())
+            self.manifest.forget(gone)
+            count += len(gone)
+        return count
 
     def _delete(self, documents: Sequence[Written], patience: Patience) -> None:
         for some in _cut(documents, 1000):
@@ -320,7 +323,7 @@ class Copier:
             for page in self.target.written(shard, -1, last, self.each):
                 self.manifest.copied(page)
         # What changed while it was listed has a number beyond, and comes with the next round.
-        self._drop(self.manifest.extra(), self.patience)
+        self._drop(self.manifest.extra(), self.each)
         self.tasks.copy(self.manifest.missing(), self.each)
 
     def _same(self, patience: Patience) -> int:
