@@ -60,3 +60,8 @@ def test_an_index_that_handed_over_to_another_one_lacks_everything_that_was_writ
 def test_a_ledger_that_does_not_say_which_one_handed_over_is_believed(cluster: Copying) -> None:
     older = replace(serving(3, after=2), journal={"handed": {"0": 2}})
     assert rollback(cluster, older, kept(2, "2030-01-01")).now == "images-v2"
+
+
+def test_an_index_that_says_that_it_has_no_pipeline_lacks_none(cluster: Copying) -> None:
+    cluster.settings = {"index.default_pipeline": "_none"}
+    assert rollback(cluster, serving(3, after=2), kept(2, "2030-01-01")).now == "images-v2"

@@ -119,11 +119,11 @@ class Rollback:
 
     def _wake(self, settings: Mapping[str, Any]) -> None:
         """The models of the old index's pipeline have to serve before anybody is sent there."""
-        name = settings.get("index.default_pipeline")
-        body = self._pipeline("ingest_pipeline", str(name)) if name else None
-        if name and body is None:
+        name = settings.get("index.default_pipeline", "_none")
+        body = self._pipeline("ingest_pipeline", str(name)) if name != "_none" else {}
+        if body is None:
             raise NotReady(f"the pipeline {name} of the old index is gone", hint="osform plan says what the files ask")
-        ids = {str(each.model_id) for each in made(body or {})}
+        ids = {str(each.model_id) for each in made(body)}
         profile = persist(self.cluster, ml.profile(sorted(ids)), self._patience()) if ids else {}
         nodes = (profile or {}).get("nodes", {}).values()
         serving = {
