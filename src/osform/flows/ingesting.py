@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from osform.cluster.client import Cluster
-from osform.cluster.destinations import count, refresh
+from osform.cluster.destinations import Destination, count, refresh
 from osform.cluster.lookup import textful
 from osform.cluster.retry import Patience
 from osform.core.events import Report, Warned, silent
@@ -123,8 +123,7 @@ def prove(
     Without ``ours``, which says by its id whether a document is of this run, all are counted.
     """
     try:
-        where.look()  # the alias may have moved
-        lacking = list(where.ask(lambda there: list(textful(cluster, there, patience, _LOOKED_AT))))
+        lacking = _lacking(cluster, where, patience)
     except ClusterError as error:
         report(Warned(f"whether every text has its vector could not be asked: {error.message}"))
         return 0
@@ -139,6 +138,18 @@ def prove(
                 Warned(f"{len(few)} documents {whose} have a text and no vector, {names} among them: send them again")
             )
     return len(mine)
+
+
+def _lacking(cluster: Cluster, where: Whereabouts, patience: Patience) -> list[str]:
+    """Ids in the index that the alias points to by now; where its pipeline was taken away, by what that had made."""
+    before = where.now.embeddings
+    where.look()
+
+    def question(there: Destination) -> list[str]:
+        there = replace(there, embeddings=there.embeddings or before)
+        return list(textful(cluster, there, patience, _LOOKED_AT))
+
+    return where.ask(question)
 
 
 def show(cluster: Cluster, alias: str, patience: Patience, report: Report) -> None:
