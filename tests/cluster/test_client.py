@@ -8,7 +8,8 @@ import pytest
 
 from osform.cluster.client import Cluster, without_password
 from osform.cluster.retry import ping
-from osform.errors import Unreachable
+from osform.core.connection import parse
+from osform.errors import InputError, Unreachable
 from tests.cluster.ml_commons import MLCommons
 from tests.proxy import Answer, Cut, Proxy, nth
 
@@ -42,3 +43,12 @@ def test_a_cluster_that_is_not_there_is_not_waited_for() -> None:
 
 def test_a_url_without_a_password_is_shown_as_it_is() -> None:
     assert without_password("https://search.example:9200/x") == "https://search.example:9200/x"
+
+
+@pytest.mark.parametrize("password", ["abc/def", "123/def", "a@b/c", "a#b?c", "a:b/c@d"])
+def test_a_password_that_breaks_its_url_is_shown_in_no_message(password: str) -> None:
+    url = f"https://ana:{password}@search.example:9200"
+    assert without_password(url) == "https://ana:***@search.example:9200"
+    with pytest.raises(InputError, match="%2F") as caught:
+        parse(url)
+    assert password[:3] not in str(caught.value) + repr(caught.value.__cause__)

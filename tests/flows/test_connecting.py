@@ -74,10 +74,27 @@ def test_a_url_after_the_option_leaves_the_profile_of_the_environment_alone(envi
     assert made == Connection(("https://evil.example:9200",))
 
 
-def test_a_password_on_the_command_line_is_refused_and_not_repeated(environ: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="command line") as caught:
-        connection(environ, cluster="https://ana:sesame@search.example:9200")
-    assert "sesame" not in str(caught.value)
+@pytest.mark.parametrize("url", ["https://ana:sesame@search.example:9200", "ana:sesame@localhost:9200"])
+def test_a_password_on_the_command_line_is_refused_and_not_repeated(environ: dict[str, str], url: str) -> None:
+    for given in ({"cluster": url}, {"options": Wishes(proxy=url), "profile": "prod"}):
+        with pytest.raises(InputError, match="command line") as caught:
+            connection(environ, **given)
+        assert "sesame" not in str(caught.value)
+
+
+def test_a_proxys_password_is_in_no_repr(environ: dict[str, str]) -> None:
+    made = connection(environ | {"OSFORM_PROXY": "http://ana:sesame@proxy.example"}, profile="aws")
+    assert "ana:sesame" in made.proxy
+    assert "sesame" not in repr(made)
+
+
+@pytest.mark.parametrize("words", ["pass show 'search", '"'])
+def test_a_command_whose_quote_is_not_closed_is_a_mistake(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(InputError, match="OSFORM_PASSWORD_COMMAND is no command"):
+        connection(environ | {"OSFORM_PASSWORD_COMMAND": words}, profile="aws")
+    written(environ, f"[profiles.prod]\nurl = 'https://x'\nuser = 'ana'\npassword_command = '''{words}'''\n")
+    with pytest.raises(SpecError, match="expected a command"):
+        connection(environ, profile="prod")
 
 
 def test_a_password_in_the_environments_url_is_taken_out_of_it(environ: dict[str, str]) -> None:

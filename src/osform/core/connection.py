@@ -83,7 +83,7 @@ class Connection:
     hosts: tuple[str, ...]
     auth: Basic | Bearer | SigV4 | None = None
     tls: Tls = Tls()
-    proxy: str = ""
+    proxy: str = field(default="", repr=False)  # there may be a password in it
     plaintext: bool = False
     timeout: float = 60.0
     name: str = ""
@@ -105,6 +105,9 @@ class Connection:
         return self
 
 
+_URL_HINT = "https://HOST:9200; in a password / is written as %2F, ? as %3F, # as %23, and @ as %40"
+
+
 def _open(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme == "http" and (parts.hostname or "") not in LOOPBACK
@@ -113,13 +116,16 @@ def _open(url: str) -> bool:
 def parse(url: str) -> tuple[str, Basic | None]:
     """A URL without its credentials, and these. Raises InputError for what is no URL of a cluster."""
     text = url if "://" in url else f"http://{url}"
+    wrong = InputError(f"{without_password(text)} is no URL of a cluster", hint=_URL_HINT)
     try:
         parts = urlsplit(text)
         port, host = parts.port, parts.hostname
-    except ValueError as error:
-        raise InputError(f"{without_password(text)} is no URL: {error}", hint="https://HOST:9200") from error
-    if parts.scheme not in PORTS or not host or parts.query or parts.fragment or any(map(str.isspace, text)):
-        raise InputError(f"{without_password(text)} is no URL of a cluster", hint="https://HOST:9200")
+    except ValueError:
+        raise wrong from None  # it would repeat a piece of a password that has a slash in it
+    # An @ in the path is that of credentials with a slash in them, and the host before it a piece of these.
+    odd = parts.query or parts.fragment or "@" in parts.path or any(map(str.isspace, text))
+    if parts.scheme not in PORTS or not host or odd:
+        raise wrong
     return urlunsplit((parts.scheme, _host(host, port), parts.path.rstrip("/"), "", "")), _credentials(parts)
 
 
@@ -137,13 +143,11 @@ def _credentials(parts: SplitResult) -> Basic | None:
 
 
 def without_password(url: str) -> str:
-    """A URL as it may be shown."""
+    """A URL as it may be shown. A password may hold what should not be in it as it is: a slash, an at sign."""
     head, separator, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    user, at, host = place.rpartition("@")
-    if ":" not in user:
-        return url
-    return f"{head}{separator}{user.partition(':')[0]}:***{at}{host}{slash}{path}"
+    before, at, host = rest.rpartition("@")
+    user, colon, _ = before.partition(":")
+    return f"{head}{separator}{user}:***{at}{host}" if colon else url
 
 
 def endpoint(url: str) -> Mapping[str, str | int | bool]:
@@ -178,7 +182,7 @@ class Wishes:
     aws_region: str = ""
     aws_profile: str = ""
     aws_role: str = ""
-    proxy: str = ""
+    proxy: str = field(default="", repr=False)
     timeout: float | None = None
     plaintext: bool | None = None
 

@@ -72,7 +72,7 @@ def _expected(key: str, value: Any) -> str:
         return "a list of URLs"
     if key in _COMMANDS:
         fine = isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
-        return "" if value and fine else "a command: a list of words"
+        return "" if value and fine and _has_words(value) else "a command: a list of words"
     if key in _TEXTS | {"url"} and not isinstance(value, str):
         return "text"
     if key == "fingerprint" and not _FINGERPRINT.fullmatch(hex_only(value)):
@@ -106,6 +106,13 @@ def _wishes(body: Mapping[str, Any], folder: Path) -> Wishes:
     if "fingerprint" in body:
         taken["fingerprint"] = hex_only(body["fingerprint"])
     return Wishes(**taken)
+
+
+def _has_words(value: str | list[str]) -> bool:
+    try:
+        return bool(command(value))
+    except ValueError:  # a quote that is not closed
+        return False
 
 
 def command(value: str | list[str]) -> tuple[str, ...]:

@@ -31,13 +31,12 @@ def connection(
 
     ``cluster`` is a URL or the name of a profile. Raises InputError where none is named, or something is missing.
     """
-    if "://" in cluster and parse(cluster)[1] is not None:
-        raise InputError(
-            "the URL after --cluster has credentials in it: every user of this machine can read a command line",
-            hint="OSFORM_USER and OSFORM_PASSWORD, or a profile: docs/connecting.md",
-        )
     file = config_file(environ)
     known = profiles(file)
+    if cluster not in known and "@" in cluster and parse(cluster)[1] is not None:
+        raise _seen_by_all("--cluster", "OSFORM_USER and OSFORM_PASSWORD, or a profile: docs/connecting.md")
+    if "@" in options.proxy:
+        raise _seen_by_all("--proxy", "OSFORM_PROXY may have them")
     named = cluster or ("" if profile else environ.get("OSFORM_CLUSTER", ""))
     profile = profile or ("" if cluster else environ.get("OSFORM_PROFILE", ""))
     if named in known:
@@ -50,6 +49,11 @@ def connection(
     else:
         asked = asked.over(known[profile] if profile else _local())
     return _resolved(asked, environ, profile)
+
+
+def _seen_by_all(option: str, hint: str) -> InputError:
+    message = f"the URL after {option} has credentials in it: every user of this machine can read a command line"
+    return InputError(message, hint=hint)
 
 
 def _at(url: str, asked: Wishes, profile: Wishes | None) -> Wishes:
@@ -72,7 +76,10 @@ def _environment(environ: Mapping[str, str]) -> Wishes:
     if environ.get("OSFORM_PASSWORD"):
         taken["password"] = Hidden(environ["OSFORM_PASSWORD"])
     elif environ.get("OSFORM_PASSWORD_COMMAND"):
-        taken["password_command"] = command(environ["OSFORM_PASSWORD_COMMAND"])
+        try:
+            taken["password_command"] = command(environ["OSFORM_PASSWORD_COMMAND"])
+        except ValueError as error:
+            raise InputError(f"OSFORM_PASSWORD_COMMAND is no command: {error}") from error
     if environ.get("OSFORM_TOKEN"):
         taken["token"] = Hidden(environ["OSFORM_TOKEN"])
     if "fingerprint" in taken:
