@@ -7,6 +7,7 @@ import json
 import logging
 import socketserver
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,6 +49,22 @@ def test_a_token_is_sent_as_one(authority: Authority) -> None:
     with serving(pair=authority.issue("127.0.0.1")) as server:
         ask(server.url, auth=Bearer(Hidden("abc")), tls=Tls(authority.file))
     assert server.seen[0]["authorization"] == "Bearer abc"
+
+
+def test_a_password_of_any_letters_is_sent_as_utf_8() -> None:
+    with serving() as server:
+        ask(server.url, auth=Basic("ána", Hidden("päss€")))
+    assert b64decode(server.seen[0]["authorization"].removeprefix("Basic ")).decode() == "ána:päss€"
+
+
+@pytest.mark.parametrize("token", ["abc\ndef", "abc\r\nhost: evil", "abc\x00", "päss"])
+def test_a_token_that_is_none_is_refused_and_not_repeated(token: str) -> None:
+    with serving() as server:
+        with pytest.raises(InputError, match="the token has letters") as caught:
+            ask(server.url, auth=Bearer(Hidden(token)))
+        ask(server.url, auth=Bearer(Hidden("abc\n")))  # a file's last line break
+    assert token not in str(caught.value)
+    assert [each["authorization"] for each in server.seen] == ["Bearer abc"]
 
 
 def test_the_pinned_certificate_needs_no_ca(authority: Authority) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,7 +23,7 @@ from urllib3.util.retry import Retry
 from osform.cluster import wire
 from osform.cluster.answer import Careful
 from osform.cluster.signing import signer
-from osform.core.connection import LOOPBACK, Basic, Bearer, Connection, SigV4, Tls
+from osform.core.connection import LOOPBACK, Basic, Bearer, Connection, Hidden, SigV4, Tls
 from osform.errors import InputError
 
 MOST = 64 << 20
@@ -150,10 +151,26 @@ def _proxy(wanted: str, host: str) -> str:
 def _headers(connection: Connection) -> Mapping[str, str]:
     match connection.auth:
         case Basic(user, password):
-            return dict(urllib3.make_headers(basic_auth=f"{user}:{password.value}"))
+            return {"authorization": _basic(f"{user}:{password.value}")}
         case Bearer(token):
-            return {"authorization": f"Bearer {token.value}"}
+            return {"authorization": f"Bearer {_one_line(token)}"}
     return {}
+
+
+def _basic(credentials: str) -> str:
+    """As the security plugin reads them: https://www.rfc-editor.org/rfc/rfc7617 with UTF-8."""
+    return f"Basic {b64encode(credentials.encode('utf-8', 'surrogateescape')).decode('ascii')}"
+
+
+def _one_line(token: Hidden) -> str:
+    """A token as a header may have it. What http.client says of another one has the token in it."""
+    text = token.value.strip()
+    if not text.isascii() or not text.isprintable():
+        raise InputError(
+            "the token has letters that no token has, a line break for one",
+            hint="OSFORM_TOKEN, or the profile's token_command",
+        )
+    return text
 
 
 def _signing(connection: Connection) -> Sign | None:
