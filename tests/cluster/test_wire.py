@@ -86,6 +86,13 @@ def test_a_certificate_may_be_for_the_name_that_is_said(authority: Authority) ->
         assert ask(server.url, tls=Tls(authority.file, server_name="search.example"))
 
 
+def test_a_certificate_for_another_name_than_the_one_that_is_said_is_told_so(authority: Authority) -> None:
+    with serving(pair=authority.issue("127.0.0.1")) as server, pytest.raises(Unreachable) as caught:
+        ask(server.url, tls=Tls(authority.file, server_name="search.example"))
+    assert "its certificate is for another name" in caught.value.message
+    assert (caught.value.passing, caught.value.sent) == (False, False)
+
+
 def other_than(pair: Pair, authority: Authority, tmp_path: Path) -> dict[str, tuple[Tls, Pair]]:
     """What a server may come back with between two calls, and what was believed before."""
     stranger = Authority(tmp_path, "stranger").issue("127.0.0.1")
@@ -150,6 +157,34 @@ def test_a_proxy_is_gone_through_and_never_for_this_machine() -> None:
         assert ask("http://search.example:9200", proxy=proxy.url) == {"by": "proxy"}
         assert ask(server.url, proxy=proxy.url) == {"by": "server"}
     assert proxy.seen[0][":path"] == "http://search.example:9200/"
+
+
+def gone_through(proxy: str, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a host by way of a proxy that is named by the environment or by the connection."""
+    monkeypatch.setenv("HTTP_PROXY", proxy if how == "environment" else "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    ask("http://search.example:9200", proxy=proxy if how == "connection" else "")
+
+
+@pytest.mark.parametrize("how", ["environment", "connection"])
+def test_a_proxys_url_may_lack_its_scheme_and_have_a_password_of_any_letters(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    with serving() as proxy:
+        place = proxy.url.removeprefix("http://")
+        gone_through(place, how, monkeypatch)
+        gone_through(f"http://ana:a%2Fb%40%E2%82%AC@{place}", how, monkeypatch)
+    said = proxy.seen[1]["proxy-authorization"].removeprefix("Basic ")
+    assert b64decode(said).decode() == "ana:a/b@€"
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://ana:sesame@proxy:1080", "http://ana:sesame@[proxy", "ana:ses/ame@proxy:3128"]
+)
+@pytest.mark.parametrize("how", ["environment", "connection"])
+def test_a_proxy_that_is_none_is_a_mistake(monkeypatch: pytest.MonkeyPatch, how: str, proxy: str) -> None:
+    with pytest.raises(InputError, match=r"ana:\*\*\*@\[?proxy.* is no URL of a proxy"):
+        gone_through(proxy, how, monkeypatch)
 
 
 def test_an_answer_of_gigabytes_is_left_unread() -> None:

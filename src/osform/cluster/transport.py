@@ -23,7 +23,7 @@ from urllib3.util.retry import Retry
 from osform.cluster import wire
 from osform.cluster.answer import Careful
 from osform.cluster.signing import signer
-from osform.core.connection import LOOPBACK, Basic, Bearer, Connection, Hidden, SigV4, Tls
+from osform.core.connection import LOOPBACK, Basic, Bearer, Connection, Hidden, SigV4, Tls, parse, without_password
 from osform.errors import InputError
 
 MOST = 64 << 20
@@ -109,14 +109,13 @@ def manager(connection: Connection, host: str) -> Any:
         tls = connection.tls
         more |= {"ssl_context": context(tls), "assert_fingerprint": tls.fingerprint or None}
         if tls.server_name:
-            more |= {"server_hostname": tls.server_name, "assert_hostname": tls.server_name}
+            more["server_hostname"] = tls.server_name  # no assert_hostname, whose failure is not OpenSSL's own
     proxy = _proxy(connection.proxy, host)
     if not proxy:
         return wire.watched(urllib3.PoolManager(**more))
-    parts = urlsplit(proxy)
-    credentials = f"{parts.username}:{parts.password or ''}" if parts.username else None
-    headers = urllib3.make_headers(proxy_basic_auth=credentials) if credentials else None
-    return wire.watched(urllib3.ProxyManager(proxy, proxy_headers=headers, **more))
+    plain, auth = _proxys(proxy)
+    headers = {"proxy-authorization": _basic(f"{auth.user}:{auth.password.value}")} if auth else None
+    return wire.watched(urllib3.ProxyManager(plain, proxy_headers=headers, **more))
 
 
 def context(tls: Tls) -> ssl.SSLContext:
@@ -134,6 +133,17 @@ def context(tls: Tls) -> ssl.SSLContext:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     return made
+
+
+def _proxys(url: str) -> tuple[str, Basic | None]:
+    """A proxy's URL, which may lack its scheme, without its credentials; and these. Raises InputError."""
+    try:
+        return parse(url)
+    except InputError:
+        raise InputError(
+            f"{without_password(url)} is no URL of a proxy that can be gone through",
+            hint="http://PROXY:3128 in OSFORM_PROXY, HTTPS_PROXY or HTTP_PROXY, and none of SOCKS; or: --proxy direct",
+        ) from None
 
 
 def _proxy(wanted: str, host: str) -> str:

@@ -144,10 +144,11 @@ def _credentials(parts: SplitResult) -> Basic | None:
 
 def without_password(url: str) -> str:
     """A URL as it may be shown. A password may hold what should not be in it as it is: a slash, an at sign."""
-    head, separator, rest = url.partition("://")
+    scheme = url[: url.find("://") + 3] if "://" in url else ""
+    rest = url.removeprefix(scheme)
     before, at, host = rest.rpartition("@")
     user, colon, _ = before.partition(":")
-    return f"{head}{separator}{user}:***{at}{host}" if colon else url
+    return f"{scheme}{user}:***{at}{host}" if colon else url
 
 
 def endpoint(url: str) -> Mapping[str, str | int | bool]:
