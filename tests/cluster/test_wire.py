@@ -5,11 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import socketserver
-import threading
 from base64 import b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ from osform.core.request import Request
 from osform.errors import ClusterError, InputError, Unreachable
 from tests.bounds import harmless
 from tests.certificates import Authority, Pair, Said, serving
+from tests.serving import dripping
 
 ROOT = Request("GET", "/")
 ANA = Basic("ana", Hidden("sesame"))
@@ -207,29 +204,6 @@ def test_an_answer_that_drips_is_given_up(name: str) -> None:
     start, drop = DRIPS[name]
     with dripping(start, drop) as url, harmless(), pytest.raises(Unreachable, match="gave no answer to GET / in time"):
         ask(url, timeout=0.3)
-
-
-@contextmanager
-def dripping(start: bytes, drop: bytes) -> Iterator[str]:
-    """A server that sends a few bytes, and then more of them every now and then, for as long as somebody listens."""
-
-    class Drip(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.recv(1 << 16)
-            self.request.sendall(start)
-            with suppress(OSError):
-                while not over.wait(0.02):
-                    self.request.sendall(drop)
-
-    over = threading.Event()
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            over.set()
-            server.shutdown()
 
 
 HOSTILE = {

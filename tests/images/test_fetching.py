@@ -6,7 +6,10 @@ import pytest
 
 from osform.errors import InputError
 from osform.images.fetching import Fetcher, Refused, Web, is_public
+from osform.images.pictures import with_params
+from tests.bounds import harmless
 from tests.caption.server import Fate, serving
+from tests.serving import dripping
 
 
 def fetch(fate: Fate, **how: float) -> tuple[str, int]:
@@ -61,6 +64,39 @@ def test_a_redirect_to_a_private_address_is_refused() -> None:
             Fetcher(Web(tries=1, networks=("127.0.0.0/8",))).fetch(site.address(1))
 
 
+@pytest.mark.parametrize("url", ["http://[::1/a.png", "http://a\u2100.com/a.png", "http://x:99999/a.png"])
+def test_what_is_no_address_is_a_reason_and_no_crash(url: str) -> None:
+    with pytest.raises(Refused, match=r"no address that can be asked|can't be reached"):
+        Fetcher(Web(tries=1)).fetch(with_params(url, {"w": "640"}))
+
+
+DRIPS = {
+    "a body": (b"HTTP/1.1 200 OK\r\ncontent-length: 90000\r\n\r\n", b" "),
+    "pieces": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "a body without an end": (b"HTTP/1.0 200 OK\r\n\r\n", b" "),
+    "a header": (b"HTTP/1.1 200 OK\r\nx: ", b" "),
+}
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_a_picture_that_drips_is_given_up_at_its_time_limit(name: str) -> None:
+    web = Web(allow_private=True, tries=1, timeout=0.5)
+    with dripping(*DRIPS[name]) as url, harmless(), pytest.raises(Refused, match="not there after"):
+        Fetcher(web).fetch(f"{url}/a.png")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 302 x\r\nlocation: http://[::1\r\ncontent-length: 0\r\n\r\n", "redirects to what is no address"),
+        (b"HTTP/1.1 503 x\r\nretry-after: \xb2\r\ncontent-length: 0\r\n\r\n", "HTTP 503"),
+    ],
+)
+def test_headers_that_mean_nothing_are_a_reason_and_no_crash(answer: bytes, reason: str) -> None:
+    with dripping(answer, b"") as url, pytest.raises(Refused, match=reason):
+        Fetcher(Web(allow_private=True, tries=1)).fetch(f"{url}/a.png")
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a.png", "http://", "http:///a.png"])
 def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(Refused, match="expected an address with http or https"):
@@ -73,7 +109,8 @@ def test_other_addresses_are_refused(url: str) -> None:
         ("8.8.8.8", True), ("127.0.0.1", False), ("10.0.0.1", False), ("172.16.0.1", False), ("192.168.1.1", False),
         ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False), ("::1", False),
         ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:127.0.0.1", False), ("2001:4860:4860::8888", True),
-        ("2002:7f00:1::", False),
+        ("2002:7f00:1::", False), ("64:ff9b::a00:1", False), ("64:ff9b::808:808", True), ("::127.0.0.1", False),
+        ("fec0::1", False),
     ],
 )  # fmt: skip
 def test_which_addresses_lead_to_the_internet(address: str, public: bool) -> None:

@@ -6,7 +6,8 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +18,9 @@ _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _PIECE = 1 << 16
+_GRACE = 0.2  # seconds, in which a socket tells that nothing came at all
+_WITHIN = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
+"""Addresses whose end is one of version 4: what NAT64 translates, and what IPv6 began with."""
 
 
 class Refused(Exception):
@@ -91,17 +95,37 @@ class Fetcher:
         end = self._clock() + self._web.timeout
         for _ in range(_MOST_REDIRECTS + 1):
             self._check(url)
-            response = self._get(url, end)
-            try:
-                if response.status not in _REDIRECTS or not response.headers.get("Location"):
-                    return self._body(response, end)
-                url = urljoin(url, response.headers["Location"])
-            finally:
-                response.release_conn() if response.isclosed() else response.close()
+            with _ending(max(0.1, end - self._clock()) + _GRACE) as ending:
+                try:
+                    found, url = self._answer(url, end)
+                except _Again as again:
+                    if ending.over:
+                        raise self._late() from again
+                    raise
+            if ending.over:  # what ended then may look like an answer without a length
+                raise self._late()
+            if found is not None:
+                return found
         raise Refused(f"more than {_MOST_REDIRECTS} redirects")
 
+    def _late(self) -> _Again:
+        return _Again(f"not there after {self._web.timeout:.0f} s")
+
+    def _answer(self, url: str, end: float) -> tuple[bytes | None, str]:
+        """The bytes at an address, or None and the address that it redirects to."""
+        response = self._get(url, end)
+        try:
+            if response.status not in _REDIRECTS or not response.headers.get("Location"):
+                return self._body(response, end), url
+            return None, _joined(url, response.headers["Location"])
+        finally:
+            response.release_conn() if response.isclosed() else response.close()
+
     def _check(self, url: str) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise Refused(f"{url[:200]}: no address that can be asked: {error}"[:400]) from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Refused(f"{url[:200]}: expected an address with http or https")
 
@@ -143,7 +167,7 @@ class Fetcher:
                 if size > most:
                     raise Refused(f"more than {most:,} bytes")
                 if self._clock() > end:
-                    raise _Again(f"not there after {self._web.timeout:.0f} s")
+                    raise self._late()
                 pieces.append(piece)
         except HTTPError as error:
             raise _Again(_reason(error)) from error
@@ -156,6 +180,42 @@ class Fetcher:
             return self._pool
 
 
+_here = threading.local()
+
+
+class _Ending:
+    """When an answer has to be there. A socket's timeout is for one read: what drips would be listened to for days."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self.over = seconds, False
+        self._timer: threading.Timer | None = None
+
+    def begin(self, sock: Any) -> None:
+        """Asked: shut the connection down unless all is there in time."""
+        self._timer = threading.Timer(self._seconds, self._give_up, [sock])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _give_up(self, sock: socket.socket) -> None:
+        self.over = True
+        with suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own, which would change what is being read
+
+
+@contextmanager
+def _ending(seconds: float) -> Iterator[_Ending]:
+    """Wait no longer than that for the answer to what this thread asks inside."""
+    found = _here.ending = _Ending(seconds)
+    try:
+        yield found
+    finally:
+        found.end()
+
+
 class _Again(Exception):
     """What may go better the next time; ``after`` seconds, where the server says so."""
 
@@ -164,8 +224,15 @@ class _Again(Exception):
         self.after = after
 
 
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise Refused(f"redirects to what is no address: {error}"[:400]) from error
+
+
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isdigit() else None
+    return float(text) if text and text.isdecimal() else None
 
 
 def _reason(error: Exception) -> str:
@@ -198,9 +265,17 @@ def _manager(web: Web) -> Any:
         def _new_conn(self) -> socket.socket:
             return _named(self, connect)
 
+        def getresponse(self) -> Any:
+            _here.ending.begin(self.sock)
+            return super().getresponse()
+
     class Secure(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return _named(self, connect)
+
+        def getresponse(self) -> Any:
+            _here.ending.begin(self.sock)
+            return super().getresponse()
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -237,5 +312,14 @@ def _allowed(host: str, port: int, web: Web) -> str:
 def is_public(address: str) -> bool:
     """Whether an address leads to the internet, rather than into the own network or to this machine."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return parsed.is_global and not parsed.is_multicast and (mapped is None or mapped.is_global)
+    inner = _inner(parsed)
+    local = getattr(parsed, "is_site_local", False)
+    return parsed.is_global and not parsed.is_multicast and not local and (inner is None or inner.is_global)
+
+
+def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address of version 4 that one of version 6 leads to, where it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (last if any(address in each for each in _WITHIN) else None)

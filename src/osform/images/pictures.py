@@ -122,7 +122,10 @@ def with_params(url: str, params: Mapping[str, str]) -> str:
     """An address with more parameters, which take the place of those of the same name."""
     if not params:
         return url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address, which whoever asks for it will say
+        return url
     old = [(key, value) for key, value in parse_qsl(parts.query, keep_blank_values=True) if key not in params]
     return urlunsplit(parts._replace(query=urlencode([*old, *params.items()])))
 
