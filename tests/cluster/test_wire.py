@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from osform.cluster.answers import Verdict, blank_field, classify, explain
 from osform.cluster.client import Cluster
 from osform.core.connection import Basic, Bearer, Connection, Hidden, Tls, parse
 from osform.core.request import Request
@@ -226,6 +227,41 @@ def test_an_answer_that_is_no_json_of_a_cluster_is_an_error(name: str) -> None:
 def test_an_error_of_any_shape_is_an_error(body: Any) -> None:
     with serving(Said(500, body)) as server, pytest.raises(ClusterError):
         ask(server.url)
+
+
+WORDS = {
+    "a skew": "request signature we calculated ",
+    "rights": "no permissions for [",
+    "a pipeline": "Pipeline pipeline with id [",
+    "a field": "map type field [",
+    "anything": "x",
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("status", [400, 403])
+def test_an_error_of_megabytes_is_understood_at_once_and_cut(name: str, status: int) -> None:
+    reason = WORDS[name] * 200_000
+    body = {"error": {"type": reason, "reason": reason, "caused_by": {"reason": reason}}}
+    with serving(Said(status, body)) as server, harmless(), pytest.raises(ClusterError) as caught:
+        ask(server.url)
+    assert len(str(caught.value)) < 50_000
+
+
+def test_a_first_line_that_is_none_is_understood_at_once() -> None:
+    with dripping(b"<>(" * 20_000 + b"\r\n", b"") as url, harmless(), pytest.raises(Unreachable):
+        ask(url)
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_an_item_of_megabytes_is_understood_at_once_and_cut(name: str) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(50):
+        deep = {"type": "x", "reason": WORDS[name] * 4_000, "caused_by": deep}
+    with harmless():
+        assert classify({"status": 400, "error": deep}) is Verdict.ALONE
+        assert blank_field({"error": deep}) is None
+        assert len(explain({"error": deep})) < 12_000
 
 
 def test_why_a_shard_failed_is_told() -> None:

@@ -11,6 +11,7 @@ from osform.cluster.nodes import Node
 from osform.cluster.vitals import NodeVitals, Vitals
 from osform.core.address import Address
 from osform.flows.doctor import Diagnosis, Patient, diagnose
+from tests.bounds import harmless
 
 ML = "plugins.ml_commons."
 GB = 2**30
@@ -126,6 +127,14 @@ def test_a_connector_s_endpoint_has_to_be_trusted(url: str, said: str | None) ->
     found = wrong(bodies=BODIES | {Address("connector", "c"): connector})
     assert [each.found for each in found] == ([said] if said else [])
     assert all(r"^https://example\.org/.*$" in each.remedy for each in found)
+
+
+@pytest.mark.parametrize("pattern", ["^(.*a)*!$", "^(a|aa|/)+!$", "^.*.*.*.*.*.*!$", "^(.*){9}!$", "^((.*)a)\\2*!$"])
+def test_a_pattern_of_the_cluster_s_that_takes_years_is_left_to_the_cluster(pattern: str) -> None:
+    connector = {"actions": [{"url": f"https://example.org/{'a' * 300}"}]}
+    vitals = replace(VITALS, settings=SETTINGS | {f"{ML}trusted_connector_endpoints_regex": [pattern]})
+    with harmless():
+        assert wrong(vitals, BODIES | {Address("connector", "c"): connector}) == []
 
 
 def test_a_private_address_needs_a_setting_of_its_own() -> None:

@@ -11,6 +11,8 @@ from opensearchpy.serializer import JSONSerializer
 MOST_VALUES = 3_000_000
 """Values in one answer: ten thousand documents with vectors have fewer than that."""
 DEEPEST = 200
+MOST_WORDS = 10_000
+"""Letters of a reason: what it says is looked for by patterns, which take minutes on one of megabytes."""
 
 
 class Careful(JSONSerializer):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from osform.cluster.answer import MOST_WORDS
+
 
 class Verdict(Enum):
     """What is to be done with a document after the server answered."""
@@ -49,7 +51,7 @@ _AWAY = re.compile(
     re.IGNORECASE,
 )
 # The pipeline is gone, or its model (a 404, as for a document that is not there).
-_MISSING = re.compile(r"pipeline with id \[.*?\] does not exist|fail(ed)? to find model(?! chunk)", re.IGNORECASE)
+_MISSING = re.compile(r"pipeline with id \[[^\[\]]*\] does not exist|fail(ed)? to find model(?! chunk)", re.IGNORECASE)
 _BUSY = re.compile(
     r"circuit breaker is open|rejected execution|too many requests|throttl|error from remote service|"
     r"timed? ?out|connection reset|node (dis|not )connected",
@@ -58,7 +60,7 @@ _BUSY = re.compile(
 
 
 # An older text_embedding processor on a document that a newer one stores without a vector (neural-search PR 1668).
-_BLANK = re.compile(r"map type field \[(.+?)\] has empty string value")
+_BLANK = re.compile(r"map type field \[([^\[\]]+)\] has empty string value")
 
 
 def model_is_away(reason: str) -> bool:
@@ -91,11 +93,12 @@ def classify(item: Mapping[str, Any]) -> Verdict:
 def explain(item: Mapping[str, Any]) -> str:
     """The server's own words for why an item failed: type and reason, and those of the causes below."""
     words: list[str] = []
-    error = item.get("error")
-    while isinstance(error, dict):
-        words.append(f"{_type(error)}: {error.get('reason')}")
+    error, left = item.get("error"), MOST_WORDS
+    while isinstance(error, dict) and left > 0:
+        words.append(f"{_type(error)}: {error.get('reason')}"[:left])
+        left -= len(words[-1])
         error = error.get("caused_by")
-    return "; ".join(words) or str(error or f"HTTP {item.get('status')}")
+    return "; ".join(words) or str(error or f"HTTP {item.get('status')}")[:MOST_WORDS]
 
 
 def blank_field(item: Mapping[str, Any]) -> str | None:

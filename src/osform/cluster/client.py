@@ -10,7 +10,7 @@ from opensearchpy.connection_pool import DummyConnectionPool
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
-from osform.cluster.answer import Careful
+from osform.cluster.answer import MOST_WORDS, Careful
 from osform.cluster.failures import refused, unreachable
 from osform.cluster.signing import whom
 from osform.cluster.transport import TooBig, Wire
@@ -94,16 +94,16 @@ class Cluster:
         info = error.info if isinstance(error.info, dict) else {}
         detail = info.get("error") or _of_a_shard(info) or info
         if not isinstance(detail, dict):
-            return refused(request, status, "error", str(detail or error.error), url, whom(self.connection.auth))
+            words = str(detail or error.error)[:MOST_WORDS]
+            return refused(request, status, "error", words, url, whom(self.connection.auth))
         causes = detail.get("root_cause")
         cause = causes[0] if isinstance(causes, list) and causes and isinstance(causes[0], dict) else detail
         inner = detail.get("caused_by")
         because = inner.get("reason") if isinstance(inner, dict) else None
-        reason = str(detail.get("reason") or cause.get("reason") or detail.get("message") or "")
-        kind = str(detail.get("type", "error"))
-        return refused(
-            request, status, kind, f"{reason} ({because})" if because else reason, url, whom(self.connection.auth)
-        )
+        reason = str(detail.get("reason") or cause.get("reason") or detail.get("message") or "")[:MOST_WORDS]
+        reason = f"{reason} ({str(because)[:MOST_WORDS]})" if because else reason
+        kind = str(detail.get("type", "error"))[:MOST_WORDS]
+        return refused(request, status, kind, reason, url, whom(self.connection.auth))
 
 
 def _of_a_shard(info: dict[str, Any]) -> Any:

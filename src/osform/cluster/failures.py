@@ -16,6 +16,8 @@ from urllib3 import exceptions as urllib3
 from osform.core.request import Request
 from osform.errors import RequestFailed, Unreachable
 
+_MOST = 2000
+"""Letters of an error that may repeat a server's first line."""
 _EXPIRED, _NOT_YET, _NAME, _ADDRESS = 10, 9, 62, 64
 _UNTRUSTED = {2, 18, 19, 20, 21, 27}
 _PLAIN = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
@@ -142,7 +144,7 @@ def _plain(error: ssl.SSLCertVerificationError) -> str:
 
 def _last(chain: list[BaseException]) -> str:
     """The last words of the outermost error, without the objects that urllib3 puts in front of them."""
-    return re.sub(r"<[^>]*>(\(.*?\))?:?\s*", "", str(chain[-1])).strip() or type(chain[-1]).__name__
+    return re.sub(r"<[^>]*>(\(.*?\))?:?\s*", "", str(chain[-1])[:_MOST]).strip() or type(chain[-1]).__name__
 
 
 def refused(request: Request, status: int, type: str, reason: str, url: str, user: str) -> RequestFailed:
