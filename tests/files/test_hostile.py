@@ -56,6 +56,35 @@ TEMPLATES = {
     "macros that call macros": "{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(40) }}",
     "a macro without an end": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
     "an include without an end": "{% include 't.j2' %}",
+    "a width in another script": "{{ '{:>\u0669\u0669\u0669\u0669\u0669\u0669\u0669\u0669\u0669}'.format('x') }}",
+    "a format that repeats": "{{ ('{0}' * 9999).format('x' * 999999) }}",
+    "bytes of gigabytes": "{{ ('x'.encode() * 10**9)|length }}",
+    "a number as gigabytes of bytes": "{{ (1).to_bytes(10**9, 'big')|length }}",
+    "numbers that square": "{% set n = namespace(x=9**999) %}"
+    "{% for i in range(60) %}{% set n.x = n.x * n.x %}{% endfor %}",
+    "a precision of millions": "{{ 1|round(10**8, 'ceil') }}",
+    "a batch of gigabytes": "{{ [1]|batch(10**9, 'x')|list }}",
+    "slices without end": "{{ [1]|slice(10**9)|list }}",
+    "a novel": "{{ lipsum(1, false, 10**9, 10**9 + 1) }}",
+    "lines that wrap": "{{ ('a ' * 99999)|wordwrap(1, wrapstring='x' * 999999) }}",
+    "quotes that double": "{{ '\"'" + "|tojson" * 40 + " }}",
+    "lists that double": "{% set n = namespace(x=[1]) %}"
+    "{% for i in range(40) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
+    "lists that double, compared": "{% set n = namespace(x=[1], y=[1]) %}"
+    "{% for i in range(40) %}{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}{% endfor %}{{ n.x == n.y }}",
+    "namespaces that double": "{% set n = namespace(x=1) %}{% for i in range(40) %}"
+    "{% set n.x = namespace(y=[n.x, n.x]) %}{% endfor %}{{ n.x }}",
+    "a list of one long text": "{{ (['x' * 999999] * 99999)|string }}",
+    "a sum of lists": "{{ ([range(99999)|list] * 9999)|sum(start=[]) }}",
+    "maps over maps": "{{ ([range(99999)] * 99999)|map('list')|list }}",
+    "comparisons of much": "{% set a = range(99999)|list %}{% set b = range(99999)|list %}"
+    "{% for i in range(99999) %}{% if a == b %}{% endif %}{% endfor %}",
+    "slices of much": "{% set a = 'x' * 3999999 %}{% for i in range(99999) %}{% set b = a[1:] %}{% endfor %}",
+    "letters of much": "{% set a = 'x' * 3999999 %}{% for i in range(99999) %}{% set b = a.upper() %}{% endfor %}",
+    "a loop that calls itself": "{% for a in [1] recursive %}"
+    "{% if loop.depth < 3 %}{{ loop(range(99999)) }}{% endif %}{% endfor %}",
+    "a template of megabytes": "x" * 5_000_000,
+    "a template of braces": "{{ a }}" * 99_999,
     "a bomb of aliases": BOMB,
     "the environment": "{{ environ }}{{ env.HOME }}",
 }

@@ -49,6 +49,33 @@ def test_a_rendered_value_has_the_line_of_the_template_that_it_comes_from(folder
     assert str(document.place(("end",))) == f"{folder}/t.j2:8 (for use.yaml)"
 
 
+EXPRESSIONS = {
+    "a|map('upper')|join(', ')": "X, Y",
+    "a|select('in', ['y'])|list|length": 1,
+    "[{'b': {'c': 2}}, {'b': {'c': 3}}]|sum(attribute='b.c')": 5,
+    "[1.5, 2]|sum(start=1)": 4.5,
+    "[1, 2, 3]|batch(2, 0)|list|tojson": [[1, 2], [3, 0]],
+    "[1, 2, 3]|slice(2)|map('list')|list|tojson": [[1, 2], [3]],
+    "2.345|round(1)": 2.3,
+    "{'k': 1}|dictsort|first|first": "k",
+    "[{'k': 1}, {'k': 1}]|groupby('k')|list|length": 1,
+    "'%s-%03d'|format('x', 7)": "x-007",
+    "'{}/{:>3}'.format(1, 'b')": "1/  b",
+    "[a, 1] == [['x', 'y'], 1] and 'x' in a and 'k' not in {'l': 1}": True,
+    "a[:1] + a[1:]": ["x", "y"],
+    "(1, 2)[0] ~ a[-1]": "1y",
+    "'x y'|title|replace(' ', '-')": "X-Y",
+    "dict(k=a).values()|first|last": "y",
+}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_what_templates_do_with_values_is_done(folder: Path, expression: str) -> None:
+    assert rendered(folder, f"k: {{{{ {expression} }}}}\nn: {{{{ a|length }}}}", a=["x", "y"]).value == {
+        "k": EXPRESSIONS[expression], "n": 2,
+    }  # fmt: skip
+
+
 @given(st.lists(st.sampled_from(["{% if a %}", "{% endif %}", "{# note\n#}", "k{n}: 1", "k{n}: {{ a }}"]), max_size=9))
 def test_each_key_has_the_line_on_which_its_template_has_it(tmp_path_factory: Any, lines: list[str]) -> None:
     body = [line.replace("{n}", str(n)) for n, line in enumerate(lines) if line not in ("{% if a %}", "{% endif %}")]
