@@ -93,6 +93,18 @@ def test_where_there_is_no_way_the_three_remedies_are_named(tmp_path: Path, url:
         assert remedy in (failed.value.hint or "")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "a/b@127.0.0.1:9", "[::1", "FOLDER", "FOLDER/missing"])
+@pytest.mark.parametrize("content", [b"", b"another bundle", CONTENT * 2])
+def test_the_password_of_a_place_is_in_no_message(
+    tmp_path: Path, url: str, place: Path, host: str, content: bytes
+) -> None:
+    (place / f"{SHA256}.zip").write_bytes(content)
+    with pytest.raises(ExportError) as failed:
+        obtain(tmp_path, f"http://ana:sesame@{host.replace('FOLDER', url.removeprefix('http://'))}")
+    assert "ana:***@" in failed.value.message
+    assert "sesame" not in f"{failed.value}{failed.value.__cause__}"
+
+
 @pytest.fixture
 def without_torch(tmp_path: Path) -> dict[str, str]:
     """An environment in which importing torch fails, as in an install without the extra."""

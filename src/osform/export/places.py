@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
+from osform.core.connection import without_password
 from osform.core.events import Advanced, Begun, Ended, Report
 from osform.core.models import Bundle
 from osform.errors import ExportError
@@ -30,7 +32,9 @@ def fetch(place: str, bundle: Bundle, target: Path, report: Report, *, timeout: 
         with target.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != bundle.sha256:
-            raise ExportError(f"{place}/{name} has the SHA-256 {found}", hint="its bytes are not those of the lock")
+            raise ExportError(
+                f"{without_password(place)}/{name} has the SHA-256 {found}", hint="its bytes are not those of the lock"
+            )
     return there
 
 
@@ -49,11 +53,20 @@ def _download(url: str, bundle: Bundle, target: Path, report: Report, timeout: f
                 done += file.write(chunk)
                 if done > bundle.bytes:
                     raise ExportError(
-                        f"{url} has more than the {bundle.bytes:,} bytes of the lock; the rest was not fetched",
+                        f"{without_password(url)} has more than the {bundle.bytes:,} bytes of the lock; "
+                        "the rest was not fetched",
                         hint="its bytes are not those of the lock",
                     )
                 report(Advanced(task, done, bundle.bytes))
             report(Ended(task))
     except requests.RequestException as error:
-        raise ExportError(f"{url} can't be fetched: {error}", hint="check `bundles:` in stack.yaml") from error
+        # What requests says of a URL has its password in it.
+        reason = str(error) if "@" not in url else _without_url(error)
+        message = f"{without_password(url)} can't be fetched: {reason}"
+        raise ExportError(message, hint="check `bundles:` in stack.yaml") from (error if "@" not in url else None)
     return True
+
+
+def _without_url(error: Any) -> str:
+    response = error.response
+    return type(error).__name__ if response is None else f"HTTP {response.status_code} {response.reason}"

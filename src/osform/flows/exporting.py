@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from osform.core.connection import without_password
 from osform.core.events import Note, Report
 from osform.core.models import PROJECTION, Bundle, Format, ModelLock, ModelSpec, PackagedModel, Precision, Probe
 from osform.errors import ExportError, MissingExtra, OsformError
@@ -219,7 +220,7 @@ def _digest(model: PackagedModel, folder: Path) -> str:
 
 
 def _no_way(model: PackagedModel, bundle: Bundle, place: str | None, cache: Path, error: OsformError) -> ExportError:
-    tried = f"neither in {cache} nor in {place}" if place else f"not in {cache}"
+    tried = f"neither in {cache} nor in {without_password(place)}" if place else f"not in {cache}"
     name = f"{bundle.sha256}.zip"
     return ExportError(
         f"{model.name}: the {bundle.format} {bundle.precision} bundle is {tried}, and can't be exported here: "
