@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, folder: Path, **more: Any) -> None:
+        self.filters: _Bounded
         super().__init__(loader=Loader(folder), finalize=self._weighed, **more)
         self._steps = self._work = 0
         del self.globals["lipsum"]
@@ -57,11 +58,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         for name, look in _LOOKS.items():
             own[name] = _after(look, self.filters[name])
         kept: dict[str, Any] = {name: each for name, each in self.filters.items() if name not in _LEFT_OUT} | own
-        self.filters = {name: self._bounded(each) for name, each in kept.items()}
-        self.filters |= {"osform_steps": self._counted, "osform_joined": self._joined}
-        self.filters |= {"osform_weighed": self._weighed, "osform_sought": self._sought}
-        tests: dict[str, Any] = self.tests
-        self.tests = {name: self._bounded(each) for name, each in tests.items()}
+        self.filters = _Bounded(kept, self._bounded)
+        self.filters.made |= {"osform_steps": self._counted, "osform_joined": self._joined}
+        self.filters.made |= {"osform_weighed": self._weighed, "osform_sought": self._sought}
+        self.tests = _Bounded(self.tests, self._bounded)
         self.concat = self._joined  # type: ignore[method-assign]  # what macros, blocks and the whole template put together
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -188,6 +188,23 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _parts(self, values: Iterable[Any], attribute: str | int | None) -> Iterable[Any]:
         return values if attribute is None else map(make_attrgetter(self, attribute), values)
+
+
+class _Bounded(dict[str, Any]):
+    """Filters or tests, each bounded when it is first asked for: a template uses few of them."""
+
+    def __init__(self, given: Mapping[str, Any], bounded: Callable[[Any], Any]) -> None:
+        super().__init__(given)
+        self.made: dict[str, Any] = {}
+        self._bounded = bounded
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.made:
+            self.made[name] = self._bounded(super().__getitem__(name))
+        return self.made[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self or name in self.made else default
 
 
 class Loader(jinja2.FileSystemLoader):
