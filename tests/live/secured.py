@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.core.address import Address
@@ -26,15 +27,19 @@ def owner(name: str) -> str:
 
 
 def admit(name: str) -> str:
-    """The URL of the worker, who may apply stacks of every kind with indices of any name, and nothing besides."""
+    """The URL of the worker, who may apply and look at stacks of every kind with indices of any name, and no more."""
     url = owner(name)
     cluster = Cluster(url)
-    give(cluster, role(EVERYTHING, "apply", ["*"]))
+    give(cluster, _both(role(EVERYTHING, "apply", ["*"]), role(EVERYTHING, "status", ["*"])))
     # Users and roles are the business of whom the plugin's own setting names: no right stands for that.
     for each in ("security_rest_api_access", WORKER):
         cluster.send(Request("PUT", f"{API}/rolesmapping/{each}", {"users": [WORKER]}))
     cluster.close()
     return url.replace(url.partition("://")[2].rpartition("@")[0], f"{WORKER}:{PASSWORD}")
+
+
+def _both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    return {key: [*first[key], *second[key]] for key in first}
 
 
 def give(cluster: Cluster, body: dict[str, object], name: str = WORKER) -> None:
