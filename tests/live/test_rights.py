@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from osform.cluster.client import Cluster
+from osform.core.request import Request
 from tests import tiny
 from tests.live import secured
 from tests.live.full import edit_all, lay_out_all
@@ -92,9 +93,13 @@ def test_plan_apply_edits_and_removal_run_with_the_printed_roles(project: Projec
 
 @pytest.mark.soak
 def test_each_right_that_plan_is_without_is_named(project: Project, cluster: Cluster) -> None:
-    """By the plan that copies an index, or where it can do without, by the one that deletes it."""
+    """By the plan that copies an index, or where it can do without, by the one that deletes it under a policy."""
     secured.give(cluster, printed(project, "apply"), LEAST)
     assert project.apply().status == 0
+    cluster.send(Request("POST", f"/{project.name}/_doc", {"text": "snow"}, {"refresh": "true"}))
+    policy = project.path("policies/large")
+    policy.parent.mkdir()
+    policy.write_text("resources: index/*\nrefuse: {actions: [delete], documents: 1000000}\n")
     whole = printed(project, "plan")
     project.edit("index/NAME", "type: text\n", "type: text\n      analyzer: english\n")
     spare = not_missed(project, cluster, whole, every(whole))
@@ -119,7 +124,8 @@ SPARE = {
     "indices:data/write/reindex", "indices:data/read/scroll", "cluster:monitor/task/get", "indices:admin/resize",
     "cluster:monitor/tasks/lists", "cluster:monitor/health", "indices:admin/block/add", "indices:admin/block/add[s]",
     "indices:admin/open", "indices:admin/close", "indices:admin/close[s]", "indices:monitor/stats",
-    "indices:admin/refresh", "indices:admin/refresh[s]", "indices:data/read/scroll/clear",
+    "indices:admin/refresh", "indices:admin/refresh[s]", "indices:data/read/scroll/clear", "indices:data/read/mget",
+    "indices:admin/mappings/fields/get",
 }  # fmt: skip
 
 
