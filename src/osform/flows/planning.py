@@ -84,15 +84,15 @@ def _warnings(survey: Survey) -> Iterator[str]:
 
 
 def _foreign(survey: Survey, address: Address) -> str | None:
+    live, ours = survey.live.get(address), address in survey.state.entries
     copy = owning.strange_copy(survey.state, survey.context, address, survey.names, _moving(survey, address))
-    if copy and address not in survey.adopted:
+    if copy and (ours or live is None):
         what = f"and {copy} is on the cluster: kept for a rollback, or nothing that an apply of this stack made"
         way = "--rebuild of the index that is to use it gives it another number"
         return f"{survey.spec.resources[address].file}: {address} is to be stored as {copy} as well, {what}; {way}"
-    if address in survey.state.entries or address.kind == "cluster_settings":
+    if ours or address.kind == "cluster_settings":
         return None
     place = survey.spec.resources[address].file
-    live = survey.live.get(address)
     if owner := owning.owner(address, live, survey.state):
         return f"{place}: {address} is on the cluster and belongs to the stack {owner}"
     if live is None:
