@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from osform.cluster.client import Cluster
+from osform.cluster.predict import predict
 from osform.core.checks import Mode
 from osform.core.request import Request
-from osform.errors import InputError, NotReady
+from osform.errors import InputError, NotReady, RequestFailed
 from osform.flows.ingesting import Pace, ingest
 from osform.flows.searching import search
 from tests import tiny
@@ -56,7 +59,14 @@ def model_of(cluster: Cluster, project: Project) -> str:
 
 
 def deploy(cluster: Cluster, model: str) -> None:
+    """Until it answers, which takes a moment longer than the server's own."""
     cluster.send(Request("POST", f"/_plugins/_ml/models/{model}/_deploy"))
+    for _ in range(100):
+        with suppress(RequestFailed):
+            predict(cluster, model, ["a cat"])
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{model} does not answer")
 
 
 def undeploy(cluster: Cluster, model: str) -> None:
