@@ -16,6 +16,7 @@ from osform.core.watching import Approval, Happened, Standing, Target, WatchSpec
 from osform.errors import RequestFailed
 from osform.files.repository import Repository
 from osform.flows.following import Follower
+from osform.flows.stack import Stack
 from tests.flows.memory import MemoryCluster
 from tests.watched import QUIET, Origin
 
@@ -47,6 +48,10 @@ class Desk:
         self.repository.fetch()
         self.follower.step(self.repository.resolve("main"))
         return self.follower.standing.state, str(self.cluster.pipelines["_ingest"].get("p", {}).get("description"))
+
+    def as_ci(self, cluster: Cluster | None = None) -> None:
+        """What a job would do after a merge: apply what is checked out."""
+        Stack.load(self.origin.clone / "provision", environ={}).apply(cluster or self.cluster)
 
     def drift(self) -> None:
         self.cluster.pipelines["_ingest"]["p"]["description"] = "by hand"
@@ -105,6 +110,55 @@ def test_with_drift_only_a_new_commit_waits_and_drift_is_put_back(at: Callable[.
     assert desk.follower.standing.good == desk.first
 
 
+def test_with_drift_only_what_ci_has_applied_since_the_last_fetch_is_not_taken_back(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.follower.target = replace(desk.follower.target, mode="drift-only")
+    desk.commit("second")
+    desk.as_ci()
+    desk.follower.step(desk.first)
+    assert desk.look() == ("in sync", "second")
+
+
+def test_with_drift_only_an_apply_that_is_half_way_is_not_taken_back(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.commit("first", {"provision/ingest_pipeline/q.yaml": PIPELINE})
+    desk.look()
+    desk.follower.target = replace(desk.follower.target, mode="drift-only")
+    desk.commit("second", {"provision/ingest_pipeline/q.yaml": PIPELINE.replace("WORDS", "other")})
+    desk.as_ci(Refusing(desk.cluster, "other"))
+    assert desk.look() == ("waiting", "second")
+    desk.as_ci()
+    assert desk.look() == ("in sync", "second")
+
+
+def test_with_drift_only_a_repair_that_was_cut_off_is_taken_up_again(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.follower.target = replace(desk.follower.target, mode="drift-only")
+    desk.drift()
+    desk.follower.cluster = Refusing(desk.cluster, "first", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        desk.look()
+    desk.follower.cluster = desk.cluster
+    assert desk.look() == ("in sync", "first")
+
+
+def test_with_drift_only_a_commit_that_waits_is_not_blamed_for_a_repair_that_is_refused(
+    at: Callable[..., Desk],
+) -> None:
+    desk = at()
+    desk.look()
+    desk.follower.target = replace(desk.follower.target, mode="drift-only")
+    desk.commit("second")
+    desk.drift()
+    desk.follower.cluster = Refusing(desk.cluster, "first")
+    assert desk.look() == ("waiting", "by hand")
+    assert "the last good one: ingest_pipeline/p: " in desk.follower.standing.message
+    desk.as_ci()
+    assert desk.look() == ("in sync", "second")
+
+
 def test_drift_that_is_to_be_reported_is_left(at: Callable[..., Desk]) -> None:
     desk = at(on_drift="report")
     desk.look()
@@ -155,14 +209,15 @@ def test_a_good_commit_that_is_refused_by_now_says_so_once(at: Callable[..., Des
 
 
 class Refusing(Cluster):
-    """A cluster that takes no pipeline with one word in it."""
+    """A cluster that takes no pipeline with one word in it, or at which somebody presses Ctrl-C just then."""
 
-    def __init__(self, cluster: MemoryCluster, word: str) -> None:
+    def __init__(self, cluster: MemoryCluster, word: str, instead: BaseException | None = None) -> None:
         self.url, self.timeout, self.cluster, self.word = cluster.url, cluster.timeout, cluster, word
+        self.instead = instead
 
     def send(self, request: Request, *, timeout: float | None = None) -> Any:
         if request.method == "PUT" and "pipeline" in request.path and self.word in str(request.body):
-            raise RequestFailed(str(request), 400, "illegal_argument_exception", "no such processor")
+            raise self.instead or RequestFailed(str(request), 400, "illegal_argument_exception", "no such processor")
         return self.cluster.send(request, timeout=timeout)
 
 

@@ -34,6 +34,7 @@ from osform.errors import (
 from osform.files.repository import Repository
 from osform.flows.applying import Outcome
 from osform.flows.locking import LockOptions
+from osform.flows.recording import history
 from osform.flows.stack import Stack
 
 _LASTING = (DocumentsRefused, NotAccepted, PlanRefused, PredictionMismatch, ReadBackMismatch)
@@ -132,16 +133,21 @@ class Follower:
 
         ``tried`` is a commit that was refused just now, and is not tried a second time where it was the good one.
         """
-        good = self.standing.good
-        if good and good != tried:
-            if not self.repository.has(good):
-                message += f"; the last good commit {good[:10]} is no longer in the repository"
-            else:
-                try:
-                    self._hold(good)
-                except (Rejected, SpecError, PlanRefused, CommitRefused) as error:
-                    message += f"; and {good[:10]}, the last good one: {self._shown(error)}"
+        message += self._keep_to_good(tried)
         self._stands("refused" if refused else "waiting", message)
+
+    def _keep_to_good(self, tried: str) -> str:
+        """Keep the cluster to the last good commit, unless that is ``tried``; what there is to be said of it."""
+        good = self.standing.good
+        if not good or good == tried:
+            return ""
+        if not self.repository.has(good):
+            return f"; the last good commit {good[:10]} is no longer in the repository"
+        try:
+            self._hold(good)
+        except (Rejected, SpecError, PlanRefused, CommitRefused) as error:
+            return f"; and {good[:10]}, the last good one: {self._shown(error)}"
+        return ""
 
     def _hold(self, commit: str) -> tuple[State, str]:
         """Bring the cluster to a commit, as far as may be done unasked; how it stands then, and a message.
@@ -150,7 +156,6 @@ class Follower:
         """
         stack = self._stack(commit)
         plan = stack.plan(self.cluster)
-        good = commit == self.standing.good
         drift = tuple(str(change.address) for change in plan.changes if change.reason == "drifted")
         self.standing = replace(
             self.standing,
@@ -165,20 +170,32 @@ class Follower:
         if only_drift and self.target.on_drift == "report":
             self._reached(commit)
             return "drifted", f"{len(drift)} drifted, and left so: {', '.join(drift)}"
-        if self.target.mode == "drift-only" and not only_drift and not good:
-            return self._wait(_summary(plan))
+        if not (only_drift or self._may_apply(stack)):
+            return self._wait(_summary(plan), commit)
         return self._apply(stack, plan, commit, repair=only_drift)
 
-    def _wait(self, summary: str) -> tuple[State, str]:
-        """A new commit that somebody else is to apply: until then, the last good one is held."""
-        if self.standing.good:
-            self._hold(self.standing.good)
+    def _may_apply(self, stack: Stack) -> bool:
+        """Whether more than drift may be put right.
+
+        With ``drift-only`` what was begun here: a repair of the good commit that was cut off. What differs besides is
+        what somebody else has applied since, a commit say that the last fetch had not brought yet.
+        """
+        if self.target.mode != "drift-only":
+            return True
+        last = history(self.cluster, stack.spec.name, stack.spec.environment, 1)
+        return bool(last) and last[0].commit == stack.spec.commit == self.standing.good
+
+    def _wait(self, summary: str, commit: str) -> tuple[State, str]:
+        """A commit that somebody else is to apply: until then, the last good one is held."""
+        said = self._keep_to_good(commit)
         self.standing = replace(self.standing, pending=summary)
-        return "waiting", f"{summary}; only drift is repaired here: osform apply brings it"
+        return "waiting", f"{summary}; only drift is repaired here: osform apply brings it{said}"
 
     def _apply(self, stack: Stack, plan: Plan, commit: str, *, repair: bool) -> tuple[State, str]:
         def review(found: Plan) -> None:
             if repair and any(change.reason != "drifted" for change in found.changes):
+                raise _Other
+            if not (repair or self._may_apply(stack)):
                 raise _Other
 
         began = time.monotonic()
