@@ -59,6 +59,18 @@ def test_the_newest_approved_commit_is_found_by_a_signed_tag(origin: Origin, mir
     assert mirror.approved(origin.head, Approval(tags="other/*"), str(signers)) is None
 
 
+def test_a_tag_that_was_signed_under_another_name_approves_nothing(
+    origin: Origin, mirror: Repository, signers: Path
+) -> None:
+    origin.git("tag", "-s", "-m", "yes", "approved/staging/1")
+    origin.git("update-ref", "refs/tags/approved/production/1", "refs/tags/approved/staging/1")  # takes no key
+    origin.git("push", "--tags", "origin")
+    mirror.fetch()
+    assert mirror.approved(origin.head, Approval(tags="approved/staging/*"), str(signers)) == origin.head
+    assert mirror.approved(origin.head, Approval(tags="approved/production/*"), str(signers)) is None
+    assert mirror.approved(origin.head, Approval(tags="approved/production/*", signed=False), "") == origin.head
+
+
 def signed(origin: Origin, words: str = "signed") -> str:
     origin.git("commit", "--quiet", "--allow-empty", "-S", "--message", words)
     origin.push()

@@ -234,15 +234,20 @@ class Repository:
         return None
 
     def _tagged(self, approval: Approval) -> dict[str, list[str]]:
-        """Tags of the pattern, by commit."""
+        """Tags of the pattern, by commit.
+
+        Where they are to be signed, only those with the name that was signed: whoever may push can give another name,
+        that of an approval for production say, to a tag that approved something else.
+        """
         if not approval.tags:
             return {}
-        form = "--format=%(refname) %(objectname) %(*objectname)"
+        form = "--format=%(objectname)%09%(*objectname)%09%(tag)%09%(refname)"
         listed = self._git("for-each-ref", form, "--", f"refs/tags/{approval.tags}")
         found: dict[str, list[str]] = {}
         for line in filter(None, listed.split("\n")):
-            name, named, *peeled = line.split()
-            found.setdefault(peeled[0] if peeled else named, []).append(name)
+            named, peeled, own, name = line.split("\t")
+            if name == f"refs/tags/{own}" or not approval.signed:
+                found.setdefault(peeled or named, []).append(name)
         return found
 
     def _noted(self, approval: Approval) -> dict[str, str]:
