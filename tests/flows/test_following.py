@@ -13,7 +13,7 @@ import pytest
 from osform.cluster.client import Cluster
 from osform.core.request import Request
 from osform.core.watching import Approval, Happened, Standing, Target, WatchSpec
-from osform.errors import RequestFailed
+from osform.errors import RequestFailed, Unreachable
 from osform.files.repository import Repository
 from osform.flows.following import Follower
 from osform.flows.stack import Stack
@@ -190,6 +190,26 @@ def test_who_comes_after_a_kill_knows_the_last_good_commit(at: Callable[..., Des
     desk.follower = again
     desk.drift()
     assert desk.look() == ("refused", "first")
+
+
+def test_what_could_not_be_stored_is_stored_and_told_by_the_next_look(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    second = desk.commit("second")
+
+    def away(standing: Standing) -> None:
+        raise Unreachable("no answer")
+
+    desk.follower.save, store = away, desk.follower.save
+    for _ in range(2):  # the second one has nothing to do, and still knows of what the cluster has not heard
+        with pytest.raises(Unreachable):
+            desk.look()
+    desk.follower.save = store
+    desk.look()
+    assert desk.saved[-1].good == second
+    assert [event.what for event in desk.events if event.what == "applied"] == ["applied"] * 2
+    desk.look()
+    assert len(desk.saved) == 2
 
 
 @pytest.mark.parametrize("missing", ["provision/stack.yaml"])

@@ -51,7 +51,10 @@ class _Other(Exception):
 
 @dataclass
 class Follower:
-    """Keeps one target. ``save`` stores a standing for whoever comes after; ``stacks`` are those read already."""
+    """Keeps one target. ``save`` stores a standing for whoever comes after; ``stacks`` are those read already.
+
+    ``stored`` and ``told`` are the standings that others know of: where one could not be stored, a later look does it.
+    """
 
     spec: WatchSpec
     target: Target
@@ -66,10 +69,12 @@ class Follower:
     stacks: dict[str, Stack] = field(default_factory=dict)
     done: list[Happened] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.stored = self.told = self.standing
+
     def step(self, head: str) -> bool:
         """One look, and what has to be done; whether all is well. Raises LockLost where somebody else leads now."""
-        before, self.done = self.standing, []
-        if head != before.head:
+        if head != self.standing.head:
             self.tell(Happened("commit", f"{self.target.key}: {head[:10]}", head))
         try:
             wanted = self._wanted(head)
@@ -85,11 +90,11 @@ class Follower:
         except OsformError as error:
             self.standing = replace(self.standing, head=head)
             self._stands("failing", self._shown(error))
-        if self.standing != before:
-            self.save(self.standing)
+        self._store()
         for event in self.done:
             self.tell(replace(event, standing=self.standing))
-        self._tell_if_new(before)
+        self.done = []
+        self._tell_if_new()
         return self.standing.state in ("in sync", "drifted", "waiting", "refused")
 
     def in_use(self) -> set[str]:
@@ -98,11 +103,16 @@ class Follower:
 
     def stumbled(self, error: Exception) -> None:
         """Note a mistake that is osform's own: it is told, tried again later, and is no matter of the other stacks."""
-        before = self.standing
         self._stands("failing", f"a fault of osform's own, {type(error).__name__}: {self._shown(error)}")
-        self._tell_if_new(before)
+        self._tell_if_new()
 
-    def _tell_if_new(self, before: Standing) -> None:
+    def _store(self) -> None:
+        if self.standing != self.stored:
+            self.save(self.standing)
+            self.stored = self.standing
+
+    def _tell_if_new(self) -> None:
+        before, self.told = self.told, self.standing
         if (self.standing.state, _gist(self.standing.message)) != (before.state, _gist(before.message)):
             self._announce()
 
@@ -123,7 +133,7 @@ class Follower:
             self._stands(*self._hold(wanted))
         except Rejected as error:
             self.standing = replace(self.standing, rejected=wanted, reason=self._shown(error))
-            self.save(self.standing)
+            self._store()
             self._stay(self.standing.reason, refused=True)
         except (SpecError, PlanRefused, CommitRefused) as error:
             self._stay(self._shown(error), refused=True, tried=wanted)
