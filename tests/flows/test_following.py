@@ -241,6 +241,17 @@ class Refusing(Cluster):
         return self.cluster.send(request, timeout=timeout)
 
 
+def test_a_good_commit_whose_repair_was_refused_is_in_sync_again_once_the_cluster_is(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    desk.drift()
+    desk.follower.cluster = Refusing(desk.cluster, "first")
+    assert desk.look() == ("refused", "by hand")
+    assert desk.follower.standing.message.count("no such processor") == 1
+    desk.follower.cluster = desk.cluster
+    assert desk.look() == ("in sync", "first")
+
+
 def test_what_the_server_refused_is_told_once_although_the_last_good_commit_is_gone(at: Callable[..., Desk]) -> None:
     desk = at()
     desk.look()

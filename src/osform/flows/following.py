@@ -79,7 +79,7 @@ class Follower:
         try:
             wanted = self._wanted(head)
             self.standing = replace(self.standing, head=head)
-            if wanted == "" or wanted == self.standing.rejected:
+            if wanted == "" or wanted == self.standing.rejected != self.standing.good:
                 self._stay(self.standing.reason if wanted else "no commit is approved yet", refused=bool(wanted))
             else:
                 self._follow(wanted)
@@ -132,9 +132,10 @@ class Follower:
         try:
             self._stands(*self._hold(wanted))
         except Rejected as error:
-            self.standing = replace(self.standing, rejected=wanted, reason=self._shown(error))
-            self._store()
-            self._stay(self.standing.reason, refused=True)
+            if wanted != self.standing.good:
+                self.standing = replace(self.standing, rejected=wanted, reason=self._shown(error))
+                self._store()
+            self._stay(self._shown(error), refused=True, tried=wanted)
         except (SpecError, PlanRefused, CommitRefused) as error:
             self._stay(self._shown(error), refused=True, tried=wanted)
 
