@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from osform.core.events import Event
+from osform.core.request import Request
 from osform.core.watching import Happened, Target, WatchSpec
+from osform.errors import Unreachable
 from osform.files.repository import Repository
 from osform.flows.watching import Watch
 from tests.flows.memory import MemoryCluster
@@ -91,3 +95,36 @@ def test_who_stands_by_for_a_leader_that_follows_something_else_says_so(
     assert words[0].startswith("ann@desk (pid 1) since ")
     assert "follows" not in words[0]
     assert words[1].endswith(f"and follows {origin.bare} at main: one of the two needs another name")
+
+
+class Shaky(MemoryCluster):
+    """A cluster that can't be asked for the lease of its leader the second and the fourth time."""
+
+    asked = 0
+
+    def take(self, request: Request) -> Any:
+        if request.method == "HEAD":
+            self.asked += 1
+            assert self.asked < 20, "nothing ends it"
+            if self.asked in (2, 4):
+                raise Unreachable("no such host", passing=False)
+        return super().take(request)
+
+
+def test_who_stands_by_is_alive_and_is_ready_again_once_the_cluster_answers(origin: Origin, tmp_path: Path) -> None:
+    cluster = Shaky()
+    cluster.held["watch-leader-w"] = ANN
+    looks = Looks(origin, tmp_path / "mirror", cluster)
+    looks.watch.spec = replace(looks.watch.spec, lease=0.1, every=0.01)
+
+    def tell(event: Happened) -> None:
+        looks.told.append(event)
+        if len(looks.told) == 5:
+            looks.watch.stop.set()
+
+    heard: list[Event] = []
+    looks.watch.tell, looks.watch.report = tell, heard.append
+    looks.watch.run()
+    told = [each.what for each in looks.told]
+    assert told == ["standby", "cluster away", "standby", "cluster away", "standby"]
+    assert heard, "a page that hears nothing takes the watch for dead"

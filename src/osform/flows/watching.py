@@ -17,7 +17,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.ledger import INDEX, Ledger
 from osform.cluster.lock import Guarded, Lease, Owner
 from osform.cluster.retry import Patience, persist_if_there
-from osform.core.events import Report, silent
+from osform.core.events import Note, Report, silent
 from osform.core.request import Request
 from osform.core.watching import Happened, Standing, Target, Tell, WatchSpec
 from osform.errors import ClusterError, LockHeld, LockLost, OsformError, RepositoryError
@@ -61,16 +61,18 @@ class Watch:
             except LockHeld as error:
                 if once:
                     raise
+                failures = 0
                 words = error.message.partition(": ")[2].partition(", its lease ends ")[0] + self._show_standings()
                 if told != words:
                     told = words
                     self.tell(Happened("standby", words))
+                self.report(Note("stands by"))  # who waits for hours says nothing, and is alive
                 self.stop.wait(self.spec.lease / 4)
                 continue
             except ClusterError as error:
                 if once:
                     raise
-                failures = self._away(error, failures)
+                failures, told = self._away(error, failures), ""
                 continue
             failures, told = 0, ""
             try:
