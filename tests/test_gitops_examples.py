@@ -41,6 +41,12 @@ def test_the_pipeline_is_one_for_gitlab() -> None:
     checked("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", str(path))
 
 
+def test_the_jobs_of_gitlab_start_a_shell_and_not_the_image_s_own_command() -> None:
+    assert "ENTRYPOINT" in (HERE / "Containerfile").read_text()
+    image = yaml.safe_load((HERE / "gitlab" / ".gitlab-ci.yml").read_text())["default"]["image"]
+    assert image["entrypoint"] == [""]
+
+
 def test_every_action_is_pinned_by_its_commit() -> None:
     used = [each for path in WORKFLOWS for each in re.findall(r"uses: (\S+)", path.read_text())]
     assert used
