@@ -143,6 +143,7 @@ def test_rules_hold_however_a_setting_is_written(
         ("require: {a: {at_least: 1, at_most: 2}}\n", "exactly one of"),
         ("refuse: {actions: [delete], allowed: {zone: Mars/Phobos}}\n", "time zone that this machine knows"),
         ("refuse: {action: [delete]}\n", "did you mean actions"),
+        ('refuse: {actions: [delete], allowed: {from: "22:00Z"}}\n', "a time of day in quotes, e.g. '22:00'; zone"),
     ],
 )
 def test_mistakes_in_a_policy_are_found_with_the_stack(provision: Path, text: str, words: str) -> None:

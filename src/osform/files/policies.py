@@ -28,10 +28,13 @@ def _otherwise(words: str) -> PydanticCustomError:
 
 
 def _clock(text: str) -> str:
+    words = "a time of day in quotes, e.g. '22:00'; zone: says whose"
     try:
-        time.fromisoformat(text)
+        offset = time.fromisoformat(text).tzinfo
     except ValueError as error:
-        raise _otherwise("a time of day in quotes, e.g. '22:00'") from error
+        raise _otherwise(words) from error
+    if offset is not None:  # it could not be compared with the time there
+        raise _otherwise(words)
     return text
 
 
