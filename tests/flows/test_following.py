@@ -169,6 +169,19 @@ def test_drift_that_is_to_be_reported_is_left(at: Callable[..., Desk]) -> None:
     assert desk.look() == ("in sync", "second")
 
 
+@pytest.mark.parametrize(("on_drift", "state"), [("report", "drifted"), ("repair", "in sync")])
+def test_what_follows_from_drift_is_drift_as_well(at: Callable[..., Desk], on_drift: str, state: str) -> None:
+    desk = at(on_drift=on_drift, mode="drift-only")
+    group = "provision/model_group/g.yaml"
+    value = "${model_group/g.model_group_id}"
+    desk.origin.commit("both", {group: "description: d\n", FILE: PIPELINE.replace("value: b", f'value: "{value}"')})
+    desk.as_ci()
+    assert desk.look()[0] == "in sync"
+    desk.cluster.groups.clear()
+    assert desk.look()[0] == state
+    assert bool(desk.cluster.groups) == (on_drift == "repair")
+
+
 def test_a_commit_waits_for_its_approval(at: Callable[..., Desk]) -> None:
     desk = at(mode="approve", approval=Approval(tags="go/*", signed=False))
     assert desk.look() == ("waiting", "None")

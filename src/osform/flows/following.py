@@ -177,7 +177,7 @@ class Follower:
         )
         if plan.empty:
             return self._reached(commit)
-        only_drift = len(drift) == len(plan.changes)
+        only_drift = _is_drift(plan)
         if only_drift and self.target.on_drift == "report":
             self._reached(commit)
             return "drifted", f"{len(drift)} drifted, and left so: {', '.join(drift)}"
@@ -204,7 +204,7 @@ class Follower:
 
     def _apply(self, stack: Stack, plan: Plan, commit: str, *, repair: bool) -> tuple[State, str]:
         def review(found: Plan) -> None:
-            if repair and any(change.reason != "drifted" for change in found.changes):
+            if repair and not _is_drift(found):
                 raise _Other
             if not (repair or self._may_apply(stack)):
                 raise _Other
@@ -262,6 +262,12 @@ def _raise(outcome: Outcome) -> None:
         if isinstance(error, _LASTING) or (lasting and isinstance(error, RequestFailed) and error.status != 409):
             raise Rejected(f"{address}: {error.message}")
     outcome.check()
+
+
+def _is_drift(plan: Plan) -> bool:
+    """Whether a plan puts back what was changed by hand, and what follows from that: another id of a model, say."""
+    reasons = {change.reason for change in plan.changes}
+    return "drifted" in reasons and reasons <= {"drifted", "dependency"}
 
 
 def _gist(message: str) -> str:
