@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,11 @@ _LONGEST = 10.0  # seconds that a client may take over one request
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     board: Board
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing of a client that went away: the log is for what happens to the cluster, a line an event."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # as it was handed in
 
 
 class _Server6(_Server):
