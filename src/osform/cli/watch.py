@@ -81,6 +81,8 @@ def watch(file: Path, cluster_url: str | None, listen: str, folder: Path | None,
             try:
                 well = going.run(once=once)
             except KeyboardInterrupt:
+                if once:
+                    raise  # a look that was not finished has found nothing
                 complain("stopped, and what was held is given back")
                 return 0
     return 0 if well or not once else 2
