@@ -39,6 +39,26 @@ def test_a_commit_that_a_force_push_took_away_stays_as_long_as_it_is_kept(origin
     assert (mirror.files(lost) / "a" / "one.txt").read_text() == "lost"
 
 
+def test_a_branch_that_went_on_during_a_fetch_and_was_put_back_is_followed_back(origin: Origin, tmp_path: Path) -> None:
+    first = origin.head
+    second = origin.commit("second")
+    back = ["update-ref", "refs/heads/main", first]
+    origin.git(*back, where=origin.bare)
+    ssh = tmp_path / "ssh"  # somebody pushes just before it is called the second time, for the fetch
+    pushes = f"git -C {origin.bare} update-ref refs/heads/main {second}"
+    lines = ["#!/bin/sh", f"echo >> {ssh}.log", f"[ $(wc -l < {ssh}.log) = 2 ] && {pushes}", "shift", 'eval "$*"']
+    ssh.write_text("\n".join(lines))
+    ssh.chmod(0o755)
+    environ = os.environ | QUIET | {"GIT_SSH_COMMAND": str(ssh), "GIT_SSH_VARIANT": "simple"}
+    with closing(Repository(f"host:{origin.bare}", tmp_path / "mirror", environ)) as mirror:
+        mirror.open()
+        mirror.fetch()
+        assert mirror.resolve("main") == second
+        origin.git(*back, where=origin.bare)
+        mirror.fetch()
+        assert mirror.resolve("main") == first
+
+
 def test_the_newest_tag_of_a_pattern_is_followed(origin: Origin, mirror: Repository) -> None:
     for version in ("v1.9", "v1.10", "w2"):
         origin.commit(version)

@@ -21,6 +21,7 @@ from osform.errors import CommitRefused, InputError, RepositoryError
 from osform.files.running_git import Git
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_REFS = ("heads", "tags", "notes")
 _CLEANING = 600.0  # seconds that a look through all of the mirror may take
 # What is wrong with the way there, and says nothing of the mirror.
 _OUTSIDE = re.compile(
@@ -104,9 +105,8 @@ class Repository:
 
     def fetch(self) -> None:
         """Bring the mirror's refs up to date; those that are gone go. Raises RepositoryError."""
-        refs = ("heads", "tags", "notes")
-        words = [f"+refs/{each}/*:refs/{each}/*" for each in refs]
-        there = self._git("ls-remote", "--quiet", "--", self.url, *(f"refs/{each}/*" for each in refs))
+        words = [f"+refs/{each}/*:refs/{each}/*" for each in _REFS]
+        there = self._git("ls-remote", "--quiet", "--", self.url, *(f"refs/{each}/*" for each in _REFS))
         if there and there == self._seen:
             return
         try:
@@ -115,8 +115,15 @@ class Repository:
             self._sweep()
             self._mend(error)
             raise
-        self._seen = there
+        # A branch that went on between the two questions, and is put back later, would look as if nothing had happened.
+        self._seen = there if self._has_all(there) else ""
         self._clean()
+
+    def _has_all(self, listed: str) -> bool:
+        """Whether the mirror's refs are those that ``ls-remote`` has listed."""
+        form = "--format=%(objectname)%09%(refname)"
+        here = self._git("for-each-ref", form, *(f"refs/{each}" for each in _REFS))
+        return set(here.split("\n")) == {line for line in listed.split("\n") if not line.endswith("^{}")}
 
     def _clean(self) -> None:
         try:
