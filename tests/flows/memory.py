@@ -191,6 +191,8 @@ class MemoryCluster(Cluster):
             case "POST", ["_search"]:
                 buckets = [{"key": name, "doc_count": count} for name, count in self.counts.items()]
                 return {"_shards": self.shards, "aggregations": {COUNTS: {"buckets": buckets}}}
+            case "GET", ["_stats", _]:
+                return {"indices": {}}
             case "GET", ["_count"]:
                 return {"_shards": self.shards, "count": self.counts.get(names, 0)}
             case _:

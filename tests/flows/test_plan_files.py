@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from osform.core.address import Address
 from osform.core.request import Request
 from osform.errors import InputError, PlanRefused
 from osform.flows.plan_files import PlanFile, moved, recall, remember
@@ -108,6 +110,22 @@ def test_a_file_that_is_no_good_plan_file_is_refused(made: Path, old: str, new: 
     made.write_text(made.read_text().replace(old, new, 1))
     with pytest.raises(InputError, match=said):
         PlanFile.read(made)
+
+
+def test_a_plan_file_says_what_was_to_be_copied_although_no_file_asks_for_it(
+    folder: Path, cluster: MemoryCluster, tmp_path: Path
+) -> None:
+    (folder / "index").mkdir()
+    (folder / "index" / "images.yaml").write_text("mappings: {properties: {title: {type: text}}}\n")
+    Stack.load(folder).apply(cluster).check()
+    cluster.counts["images-v1"] = 3
+    stack = replace(Stack.load(folder), rebuild=frozenset({Address("index", "images")}))
+    made = stack.plan(cluster)
+    assert [change.action for change in made.changes] == ["replace"]
+    PlanFile.of(made, stack.spec, rebuild=stack.rebuild).write(tmp_path / "f")
+    reviewed = PlanFile.read(tmp_path / "f")
+    again = replace(Stack.load(folder), rebuild=reviewed.rebuilt)
+    assert again.plan(cluster).checksum == reviewed.checksum
 
 
 def test_no_part_of_a_file_is_taken_for_the_whole(made: Path) -> None:

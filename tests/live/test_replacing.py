@@ -285,7 +285,9 @@ def test_a_text_changed_by_a_bulk_partial_update_has_a_stale_vector_until_a_rebu
     cluster.send(Request("POST", f"/{project.name}/_bulk", bulk, {"refresh": "true"}))
     drift = project.run("drift", "--vectors", "all", "--format", "json")
     assert [each["drift"] for each in drift.json["drift"]] == ["stale vectors"], drift.out
-    assert project.apply("--rebuild", f"index/{project.name}").status == 0
+    assert project.run("plan", "--rebuild", f"index/{project.name}", "--out", "plan.json").status == 0
+    applied = project.run("apply", "plan.json")
+    assert applied.status == 0, applied.err
     assert project.run("drift", "--vectors", "all").status == 0
 
 

@@ -151,7 +151,7 @@ def plan(
     stack = rebuilding(loaded(provision, environment, variables), rebuild)
     with connected(cluster_url) as cluster:
         made = stack.plan(cluster, adoption=adoption(adopt, adopt_all, stack.spec.resources))
-        kept = PlanFile.of(made, stack.spec, ping(cluster) if out else None)
+        kept = PlanFile.of(made, stack.spec, ping(cluster) if out else None, rebuild=stack.rebuild)
     if out is not None:
         kept.write(out)
     if page is not None:
@@ -232,6 +232,7 @@ def apply(
         if reviewed is not None:
             reviewed.check(stack.spec, cluster)
             taken = replace(taken, addresses=taken.addresses | reviewed.adopted)
+            stack = replace(stack, rebuild=stack.rebuild | reviewed.rebuilt)
         made = stack.plan(cluster, adoption=taken)
         if format == "text":
             show(made, format)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,8 +39,15 @@ class PlanFile:
     content: Mapping[str, Any]
 
     @classmethod
-    def of(cls, plan: Plan, spec: StackSpec, cluster: Mapping[str, Any] | None = None, name: str = "plan") -> PlanFile:
-        """A plan made from ``spec``; ``cluster`` is the answer to ``ping``."""
+    def of(
+        cls,
+        plan: Plan,
+        spec: StackSpec,
+        cluster: Mapping[str, Any] | None = None,
+        name: str = "plan",
+        rebuild: Collection[Address] = (),
+    ) -> PlanFile:
+        """A plan made from ``spec``; ``cluster`` is the answer to ``ping``, ``rebuild`` what no file asks for."""
         made = {
             "version": FORMAT,
             "osform": version("osform"),
@@ -48,6 +55,7 @@ class PlanFile:
             "commit": spec.commit,
             "cluster": {"name": (cluster or {}).get("cluster_name"), "uuid": (cluster or {}).get("cluster_uuid")},
             "checksums": [change.checksum for change in plan.changes],
+            "rebuild": sorted(map(str, rebuild)),
         }
         content = plan.to_json() | {"plan_file": made}
         return cls(name, content | {"sha256": _digest(content)})
@@ -89,6 +97,11 @@ class PlanFile:
         return frozenset(
             Address.parse(each["address"]) for each in self.content["changes"] if each["action"] == "adopt"
         )
+
+    @property
+    def rebuilt(self) -> frozenset[Address]:
+        """The indices that are copied although no file asks for it; who carries the plan out need not say so again."""
+        return frozenset(map(Address.parse, self.content["plan_file"].get("rebuild", ())))
 
     def check(self, spec: StackSpec, cluster: Cluster) -> None:
         """Raise PlanRefused where the plan is one of another stack, environment or cluster."""
