@@ -173,3 +173,20 @@ def test_every_command_has_its_help(command: str, typed: Any) -> None:
     status, out, err = typed(command, "--help")
     assert (status, err) == (0, "")
     assert out.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ("prodction", "--env prodction: no stack below . has such an environment\nnext:  did you mean production?"),
+        ("production", "no plan of provision (production)"),
+        ("default", "no plan of provision (default)"),
+    ],
+)
+def test_a_plan_of_all_stacks_is_of_an_environment_that_one_of_them_has(
+    environment: str, said: str, stack: Path, typed: Any
+) -> None:
+    nothing = "http://127.0.0.1:1"  # nobody listens there
+    status, out, err = typed("plan", "--all", "--env", environment, "--cluster", nothing, "--detailed-exitcode")
+    assert (status, out) == (1, "")
+    assert said in err
