@@ -17,7 +17,7 @@ from osform.errors import InputError
 def schema(kind: str | None, out: Path | None) -> None:
     """Write the JSON Schema of KIND's files, or of all kinds, for editors.
 
-    KIND is a kind of resource, stack, environment, checks, or packaged_model for models/NAME/model.yaml.
+    KIND is a kind of resource, stack, environment, checks, policy, or packaged_model for models/NAME/model.yaml.
     """
     from osform.files.schemas import names
     from osform.files.schemas import schema as made
