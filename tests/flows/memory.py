@@ -64,6 +64,8 @@ class MemoryCluster(Cluster):
                 return self.ledger(request, method, rest, body)
             case "GET", ["_cluster", "settings"]:
                 return self.settings
+            case "GET", ["_cluster", "health", _]:
+                return {"status": "green"}
             case "PUT", ["_cluster", "settings"]:
                 for part, values in body.items():
                     self.settings[part] = _without_nulls(self.settings[part] | values)
@@ -186,7 +188,7 @@ class MemoryCluster(Cluster):
                 self.indices[names]["mappings"] = _merged(self.indices[names]["mappings"], body)
             case "DELETE", []:
                 del self.indices[names]
-            case "POST", ["_refresh"]:
+            case "POST", ["_refresh" | "_close" | "_open"]:
                 return {}
             case "POST", ["_search"]:
                 buckets = [{"key": name, "doc_count": count} for name, count in self.counts.items()]

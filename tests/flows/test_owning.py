@@ -100,6 +100,22 @@ def test_a_renamed_index_keeps_its_physical_one_and_its_alias_moves_in_one_reque
     assert made.plan(cluster).empty
 
 
+def test_an_index_that_is_renamed_and_closed_for_a_moment_is_not_deleted_under_its_old_name(
+    cluster: MemoryCluster,
+) -> None:
+    cluster.counts["images-v1"] = 3
+    bodies, new = renamed("index/images", "index/pictures"), Address("index", "pictures")
+    settings = {**BODIES["index/images"]["settings"], "codec": "best_compression"}
+    bodies["index/pictures"] = {**BODIES["index/images"], "settings": settings}
+    made = stack(bodies, [("index/images", "index/pictures")])
+    resources = {**made.spec.resources, new: replace(made.spec.resources[new], may_close=True)}
+    made = replace(made, spec=replace(made.spec, resources=resources))
+    assert shown(made.plan(cluster)) == [("index/pictures", "update", "changed")]
+    made.apply(cluster).check()
+    assert "PUT /images-v1/_settings" in cluster.sent
+    assert made.plan(cluster).empty
+
+
 def test_a_rename_that_changes_nothing_on_the_server_moves_the_ledger_s_entry(cluster: MemoryCluster) -> None:
     made = stack(
         renamed("cluster_settings/ml", "cluster_settings/all"), [("cluster_settings/ml", "cluster_settings/all")]

@@ -144,7 +144,7 @@ def _change(survey: Survey, address: Address) -> Change | None:
     if address in survey.moves or address in survey.renewed:
         return _anew(survey, address, found, refusal or "")
     if refusal and kind is index and resource.may_close and index.closable(found, live):
-        return _closed(resource, reason, found, asked)
+        return _closed(resource, reason, found, own, asked, moved)
     notes = (*notes, *giving_way.notes(survey, address))
     made = Adopt if not found and moved else Replace if refusal else Update
     return made(
@@ -193,15 +193,24 @@ def _anew(survey: Survey, address: Address, found: tuple[Difference, ...], why: 
     )
 
 
-def _closed(resource: Resource, reason: Reason, found: tuple[Difference, ...], asked: Body) -> Change:
+def _closed(
+    resource: Resource,
+    reason: Reason,
+    found: tuple[Difference, ...],
+    own: tuple[Difference, ...],
+    asked: Body,
+    moved: Address | None,
+) -> Change:
     """Changed in place while the index is closed, as its file allows."""
+    closing = "the index is closed for a moment, and searches and writes fail until it is open again"
     return Update(
         address=resource.address,
         reason=reason,
-        differences=_placed(resource, found),
+        differences=_placed(resource, found + own),
         asked=asked,
         place=Place(resource.file),
-        notes=("the index is closed for a moment, and searches and writes fail until it is open again",),
+        notes=(*_moved_note(moved), closing, *index.remarks(found)),
+        moved_from=moved,
     )
 
 
