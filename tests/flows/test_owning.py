@@ -11,6 +11,7 @@ from osform.core.address import Address
 from osform.core.plan import Plan
 from osform.core.state import Entry, State
 from osform.errors import PlanRefused
+from osform.flows import owning
 from osform.flows.looking import Eyes
 from osform.flows.owning import Adoption, ids_beside, number
 from osform.flows.planning import make_plan
@@ -100,20 +101,46 @@ def test_a_renamed_index_keeps_its_physical_one_and_its_alias_moves_in_one_reque
     assert made.plan(cluster).empty
 
 
-def test_an_index_that_is_renamed_and_closed_for_a_moment_is_not_deleted_under_its_old_name(
-    cluster: MemoryCluster,
-) -> None:
-    cluster.counts["images-v1"] = 3
-    bodies, new = renamed("index/images", "index/pictures"), Address("index", "pictures")
+def closing(name: str) -> Stack:
+    """The stack with its index called otherwise, and a codec for which it has to be closed."""
+    bodies, new = renamed("index/images", f"index/{name}"), Address("index", name)
     settings = {**BODIES["index/images"]["settings"], "codec": "best_compression"}
-    bodies["index/pictures"] = {**BODIES["index/images"], "settings": settings}
-    made = stack(bodies, [("index/images", "index/pictures")])
+    bodies[str(new)] = {**BODIES["index/images"], "settings": settings}
+    made = stack(bodies, [("index/images", str(new))])
     resources = {**made.spec.resources, new: replace(made.spec.resources[new], may_close=True)}
-    made = replace(made, spec=replace(made.spec, resources=resources))
+    return replace(made, spec=replace(made.spec, resources=resources))
+
+
+def test_an_index_that_is_renamed_and_closed_is_not_deleted_under_its_old_name(cluster: MemoryCluster) -> None:
+    cluster.counts["images-v1"] = 3
+    made = closing("pictures")
     assert shown(made.plan(cluster)) == [("index/pictures", "update", "changed")]
     made.apply(cluster).check()
     assert "PUT /images-v1/_settings" in cluster.sent
     assert made.plan(cluster).empty
+
+
+def test_a_rename_that_was_cut_off_while_the_index_was_closed_goes_on_and_deletes_nothing(
+    cluster: MemoryCluster,
+) -> None:
+    cluster.counts["images-v1"] = 3
+    made = closing("pictures")
+    cluster.refuses = "/images-v1/_settings"
+    assert made.apply(cluster).failed
+    cluster.refuses = "nothing"
+    assert shown(made.plan(cluster)) == [("index/pictures", "update", "changed")]
+    made.apply(cluster).check()
+    assert made.plan(cluster).empty
+
+
+def test_a_task_that_a_renamed_model_waited_for_makes_no_second_model_of_it() -> None:
+    old, new = Address("model", "old"), Address("model", "new")
+    known = {
+        old: Entry(old, "applied", {}, {}, {"model_id": "m"}),
+        new: Entry(new, "applying", {}, {}, {"model_id": "m", "deploy_task": "t"}),
+    }
+    state, moved = owning.renamed(stack({"model/new": {}}, [("model/old", "model/new")]).spec, State(known))
+    assert (dict(state.entries), moved) == ({new: known[new]}, {new: old})
 
 
 def test_a_rename_that_changes_nothing_on_the_server_moves_the_ledger_s_entry(cluster: MemoryCluster) -> None:

@@ -22,6 +22,7 @@ from osform.kinds.settings import PIPELINES
 _SETTINGS = "cluster_settings"
 # Kinds whose object on the server has a name or id of its own, so that it outlives the file's name.
 _KEEPING = frozenset({"cluster_settings", "model_group", "model", "connector", "index"})
+_WHICH = frozenset({"index", "model_id", "model_group_id", "connector_id"})
 # Put whole: what is live and not asked would be lost by the next put, so it is not as asked.
 _WHOLE = frozenset({
     "alias", "component_template", "index_template", "ingest_pipeline", "search_pipeline", "stored_script",
@@ -267,12 +268,17 @@ def renamed(spec: StackSpec, state: State) -> tuple[State, dict[Address, Address
         if old not in entries:
             continue
         there = entries.get(new)
-        if there is not None and there.ids != entries[old].ids and not _kept(entries[old], entries.values()):
+        if there is not None and _object(there) != _object(entries[old]) and not _kept(entries[old], entries.values()):
             continue  # two objects: the old one is gone from the files like any other
         entry = entries.pop(old)
         entries[new] = there or replace(_called(entry, new), address=new)
         moved[new] = old
     return replace(state, entries=entries), moved
+
+
+def _object(entry: Entry) -> dict[str, Any]:
+    """Which object on the cluster an entry is of; beside that, an apply that was cut off leaves what it was at."""
+    return {key: value for key, value in entry.ids.items() if key in _WHICH}
 
 
 def _kept(entry: Entry, entries: Iterable[Entry]) -> bool:
