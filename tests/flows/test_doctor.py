@@ -37,6 +37,8 @@ BODIES: dict[Address, Any] = {
     Address("index", "i"): {"settings": {"index.number_of_replicas": "0"}, "mappings": {"properties": {"v": FIELD}}},
 }
 
+USERS: dict[Address, Any] = {Address("role", "reader"): {"cluster_permissions": ["cluster_monitor"]}}
+
 
 def wrong(vitals: Vitals = VITALS, bodies: dict[Address, Any] = BODIES, **more: Any) -> list[Diagnosis]:
     """What is not well."""
@@ -144,3 +146,13 @@ def test_a_private_address_needs_a_setting_of_its_own() -> None:
     }}  # fmt: skip
     (said,) = wrong(bodies=bodies)
     assert f"{ML}connector.private_ip_enabled: true" in said.remedy
+
+
+def test_users_and_roles_need_the_security_plugin() -> None:
+    (said,) = {each.found for each in wrong(ml(plugins=PLUGINS | {"opensearch-security"}), BODIES | USERS)}
+    assert said == "opensearch-security is not on data"
+
+
+def test_replicas_that_the_cluster_adapts_to_its_nodes_are_no_warning() -> None:
+    index = {"settings": {"index.auto_expand_replicas": "0-all"}, "mappings": {"properties": {"v": FIELD}}}
+    assert wrong(bodies=BODIES | {Address("index", "i"): index}) == []

@@ -17,12 +17,14 @@ from osform.flows import endpoints
 from osform.flows.stack import Stack
 from osform.kinds import mappings, pipelines
 from osform.kinds.base import Body
+from osform.kinds.rights import admin_of_users
 
 Level = Literal["ok", "warning", "problem"]
 ML = "plugins.ml_commons."
 OLDEST = (2, 19)
 """The oldest OpenSearch that osform is tested on."""
 _PLUGINS = {"ml": "opensearch-ml", "knn": "opensearch-knn", "neural": "opensearch-neural-search"}
+_SECURITY = "opensearch-security"
 _UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
 _ROOM = 3  # times its size: a model is stored in the index, put together on the node, and unpacked there
 
@@ -152,7 +154,7 @@ def _needed(patient: Patient) -> set[str]:
     hybrid = any("phase_results_processors" in body for body in patient.of("search_pipeline").values())
     if hybrid or any(pipelines.embeds(body) for body in patient.of("ingest_pipeline").values()):
         needed |= set(_PLUGINS.values())
-    return needed
+    return needed | ({_SECURITY} if admin_of_users(patient.bodies) else set())
 
 
 def _settings(patient: Patient) -> Iterator[Diagnosis]:
@@ -269,7 +271,10 @@ def _vectors(patient: Patient) -> Iterator[Diagnosis]:
 def _replicas(patient: Patient) -> Iterator[Diagnosis]:
     holders = sum("data" in each.node.roles for each in patient.vitals.nodes)
     for address, body in patient.of("index").items():
-        replicas = str(body.get("settings", {}).get("index.number_of_replicas", 1))
+        settings = body.get("settings", {})
+        replicas = str(settings.get("index.number_of_replicas", 1))
+        if str(settings.get("index.auto_expand_replicas", "false")).lower() != "false":
+            continue  # the cluster makes as many as there are nodes for
         if replicas.isdigit() and int(replicas) >= holders:
             found = f"{address}: {replicas} replicas and {holders} data nodes, so the index stays yellow"
             yield Diagnosis(
