@@ -36,6 +36,16 @@ def test_it_is_the_current_folder_where_none_is_named(
     assert capsys.readouterr().out == "shop (default): 6 resources, checks of 1 index, no mistake found\n"
 
 
+@pytest.mark.parametrize("name", ["2024", "1e3", "null", "true", "shop-v2"])
+def test_a_folder_of_any_name_becomes_a_stack_without_mistakes(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ran(str(tmp_path / name)) == 0
+    with pytest.raises(SystemExit):
+        main(["validate", "--provision", str(tmp_path / name / "provision")])
+    assert capsys.readouterr().out.endswith(f"{name} (default): 6 resources, checks of 1 index, no mistake found\n")
+
+
 def test_a_second_time_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(str(tmp_path)) == 0
     (tmp_path / "provision" / "stack.yaml").write_text("name: edited\n")

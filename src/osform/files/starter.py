@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from osform.errors import InputError
+from osform.files import yaml
 from osform.files.writing import write_new
 
 NAME = "my-stack"
@@ -35,8 +36,11 @@ def write_starter(folder: Path, name: str) -> tuple[Path, ...]:
         listed = ", ".join(str(path) for path in in_the_way[:5])
         more = f" and {len(in_the_way) - 5} more" if len(in_the_way) > 5 else ""
         raise InputError(f"already there: {listed}{more}", hint="nothing was written; give another folder")
+    # 2024 and null are names as well, though YAML reads something else there.
+    value = name if isinstance(yaml.parse(name, "--name").value, str) else f'"{name}"'
     for path, source in files.items():
-        write_new(path, source.read_text(encoding="utf-8").replace(NAME, name), "give another folder")
+        text = source.read_text(encoding="utf-8").replace(f"name: {NAME}\n", f"name: {value}\n").replace(NAME, name)
+        write_new(path, text, "give another folder")
     return tuple(files)
 
 
