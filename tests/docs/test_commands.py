@@ -88,6 +88,11 @@ def test_no_document_names_an_option_that_is_not_there(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_no_document_has_a_shell_empty_a_file_of_the_stack_that_the_command_is_to_read(path: Path) -> None:
+    assert re.findall(r"^ *osform .*> *provision/.*$", text(str(path)), flags=re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_no_document_names_a_command_that_is_not_there(path: Path) -> None:
     markdown = re.split(r"^## Not yet$", text(str(path)), flags=re.MULTILINE)[0]
     named = {each.split()[1] for each in quoted(markdown) if re.match(r"osform [a-z]", each)}
