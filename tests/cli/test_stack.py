@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,11 @@ def test_a_plan_of_all_stacks_is_of_an_environment_that_one_of_them_has(
     status, out, err = typed("plan", "--all", "--env", environment, "--cluster", nothing, "--detailed-exitcode")
     assert (status, out) == (1, "")
     assert said in err
+
+
+@pytest.mark.parametrize("words", ["rollback index/images", "apply --abandon", "history", "show last", "unlock"])
+def test_a_cluster_that_is_not_there_is_told_of_at_once(words: str, stack: Path, typed: Any) -> None:
+    began = time.monotonic()
+    status, _, err = typed(*words.split(), "--cluster", "http://127.0.0.1:1")
+    assert (status, "connection refused, nothing listens there" in err) == (1, True)
+    assert time.monotonic() - began < 15

@@ -47,9 +47,11 @@ def asked(lock_timeout: float, lease: float) -> LockOptions:
 def unlock(cluster_url: str | None, format: str, force: bool) -> None:
     """Show who holds the cluster's lock, and release it if that process is dead: its lease is over."""
     from osform.cli.plan_words import line
+    from osform.cluster.retry import ping
     from osform.flows.locking import unlock as release
 
     with connected(cluster_url) as cluster:
+        ping(cluster)
         holding = release(cluster, force=force)
     if format == "json":
         click.echo(json.dumps({"released": holding.to_json() if holding else None}, indent=2))

@@ -167,6 +167,7 @@ class Stack:
 
         Raises LockHeld, Unreachable and RequestFailed.
         """
+        ping(cluster)
         with locked(self._ledger(cluster), lock, report) as ledger:
             return abandon(ledger.cluster, ledger, ledger.read(), report)
 
@@ -184,6 +185,7 @@ class Stack:
         ``writes`` says what becomes of documents written since: ``refuse`` to go back, ``carry`` them over first, or
         ``leave`` them behind. Raises InputError, PlanRefused, LockHeld, NotReady, Unreachable and RequestFailed.
         """
+        ping(cluster)
         with locked(self._ledger(cluster), lock, report) as ledger:
             state = ledger.read()
             done = Rollback(ledger.cluster, ledger, state, address, self.spec.retention, report).run(writes)
