@@ -130,6 +130,41 @@ def test_two_runs_do_not_write_one_file(opt: Path, tmp_path: Path) -> None:
         run(opt, tmp_path / "out.jsonl", folder_of(tmp_path / "pictures", 1))
 
 
+@pytest.mark.parametrize("manner", [Manner(workers=0, retry=True), Manner(workers=0, restart=True)])
+def test_a_run_that_is_begun_anew_takes_no_lines_from_another_that_is_writing_them(
+    opt: Path, tmp_path: Path, manner: Manner
+) -> None:
+    from osform.caption.output import Descriptions
+
+    folder, out = folder_of(tmp_path / "pictures", 1), tmp_path / "out.jsonl"
+    with Descriptions(out) as other:
+        other.write({"image": "a.png", "error": "no such file"})
+        with pytest.raises(InputError, match="another run is writing it"):
+            run(opt, out, folder, manner=manner)
+        other.write({"image": "b.png", "sha256": "0", "prompt": "", "description": "a boat"})
+    assert [line["image"] for line in read(out)] == ["a.png", "b.png"]
+
+
+def test_a_file_without_its_errors_is_as_locked_as_it_was(tmp_path: Path) -> None:
+    from osform.caption.output import Descriptions
+
+    with Descriptions(tmp_path / "out.jsonl") as lines:
+        lines.write({"image": "a.png", "error": "no such file"})
+        lines.write({"image": "b.png", "sha256": "0", "prompt": "", "description": "a boat"})
+        assert (lines.forget_errors(), lines.lines, lines.failed, lines.has("a.png", "")) == (1, 1, 0, False)
+        with pytest.raises(InputError, match="another run is writing it"):
+            Descriptions(tmp_path / "out.jsonl")
+        lines.write({"image": "a.png", "sha256": "1", "prompt": "", "description": "a cat"})
+        assert lines.earlier("1", "") == read(tmp_path / "out.jsonl")[1]
+
+
+def test_pictures_of_a_file_that_holds_something_else_are_not_tried_again(opt: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.jsonl").write_text("dear diary\n")
+    with pytest.raises(InputError, match=r"notes\.jsonl:1: no description"):
+        run(opt, tmp_path / "notes.jsonl", folder_of(tmp_path / "pictures", 1), manner=Manner(workers=0, retry=True))
+    assert (tmp_path / "notes.jsonl").read_text() == "dear diary\n"
+
+
 def test_pictures_that_failed_are_tried_again_when_asked(opt: Path, tmp_path: Path) -> None:
     folder, out = folder_of(tmp_path / "pictures", 3), tmp_path / "out.jsonl"
     (folder / "0001.png").write_bytes(b"bad")

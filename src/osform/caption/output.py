@@ -20,23 +20,17 @@ class Descriptions:
     It keeps some hundred bytes a line in memory, not the lines.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises InputError where the file can't be written, is being written, or is no file of descriptions."""
+    def __init__(self, path: Path, *, anew: bool = False) -> None:
+        """Raises InputError where the file can't be written, is being written, or is no file of descriptions.
+
+        ``anew`` empties it, whatever it holds, once no other run can be writing it.
+        """
         self._path = path
-        self._done: set[bytes] = set()
-        self._known: dict[bytes, int] = {}
-        self.lines = self.failed = 0
+        self._file = _locked(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = path.open("a+b", buffering=0)
-        except OSError as error:
-            raise InputError(f"--out {path}: can't be written: {error.strerror}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if anew:
+                self._file.truncate(0)
             self._take_in()
-        except BlockingIOError as error:
-            self._file.close()
-            raise InputError(f"--out {path}: another run is writing it") from error
         except BaseException:
             self._file.close()
             raise
@@ -50,7 +44,7 @@ class Descriptions:
         self._file.close()
 
     def has(self, image: str, prompt: str) -> bool:
-        """Whether there is a line for the picture, its error, or for that prompt of it."""
+        """Whether there is a line for that prompt of the picture, its text or its error, or the picture's own error."""
         return _key(image, prompt) in self._done or _key(image, None) in self._done
 
     def earlier(self, sha256: str, prompt: str) -> dict[str, Any] | None:
@@ -66,16 +60,43 @@ class Descriptions:
         """Append a line. It is the system's by the time that this returns: a kill does not lose it."""
         content = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         offset = self._file.seek(0, os.SEEK_END)
-        left = memoryview(content)
-        while left:
-            left = left[self._file.write(left) :]
+        _put(self._file, content)
         self._note(line, offset)
+
+    def forget_errors(self) -> int:
+        """Take the lines of pictures that failed out, so that they are tried again; how many there were.
+
+        A kill leaves the old file or the new one; the lock is held on both, so that no other run comes between.
+        """
+        failed = self.failed
+        if not failed:
+            return 0
+        part = self._path.with_name(self._path.name + ".part")
+        part.unlink(missing_ok=True)
+        fresh = _locked(part)
+        try:
+            self._file.seek(0)
+            for line in iter(self._file.readline, b""):
+                if "error" not in json.loads(line):
+                    _put(fresh, line)
+            os.fsync(fresh.fileno())
+            part.replace(self._path)
+        except BaseException:
+            fresh.close()
+            raise
+        self._file.close()
+        self._file = fresh
+        self._take_in()
+        return failed
 
     def sync(self) -> None:
         """Have the disk keep what was written, a loss of power notwithstanding."""
         os.fsync(self._file.fileno())
 
     def _take_in(self) -> None:
+        self._done: set[bytes] = set()
+        self._known: dict[bytes, int] = {}
+        self.lines = self.failed = 0
         self._file.seek(0)
         offset = 0
         for number, line in enumerate(iter(self._file.readline, b""), start=1):
@@ -96,27 +117,37 @@ class Descriptions:
         self.lines += 1
         if "error" in line:
             self.failed += 1
-            self._done.add(_key(line["image"], None))
+            self._done.add(_key(line["image"], line.get("prompt")))
             return
         self._done.add(_key(line["image"], line["prompt"]))
         self._known.setdefault(_key(line["sha256"], line["prompt"]), offset)
 
 
-def without_errors(path: Path) -> int:
-    """Take the lines of pictures that failed out of a file, so that they are tried again; how many there were."""
-    if not path.exists():
-        return 0
-    fresh, removed = path.with_name(path.name + ".part"), 0
-    with path.open("rb") as old, fresh.open("wb") as new:
-        for line in old:
-            if line.endswith(b"\n") and "error" in json.loads(line):
-                removed += 1
-            else:
-                new.write(line)
-        new.flush()
-        os.fsync(new.fileno())
-    fresh.replace(path)
-    return removed
+def _put(file: BinaryIO, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _locked(path: Path) -> BinaryIO:
+    """The file, open for appending, that nobody else writes. Raises InputError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file: BinaryIO = path.open("a+b", buffering=0)
+    except OSError as error:
+        raise InputError(f"--out {path}: can't be written: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Between opening and locking, another run may have put a file without its errors in the place of this one.
+        if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            raise BlockingIOError
+    except (BlockingIOError, FileNotFoundError) as error:
+        file.close()
+        raise InputError(f"--out {path}: another run is writing it") from error
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def printable(name: str) -> str:

@@ -15,7 +15,7 @@ from osform.caption.engines import REVISIONS, Loading, Precision, devices, sight
 from osform.caption.hands import Hands, Here
 from osform.caption.manifest import Manifest, Run
 from osform.caption.memory import batch_for
-from osform.caption.output import Descriptions, without_errors
+from osform.caption.output import Descriptions
 from osform.caption.prompts import Uses
 from osform.caption.replicas import Replicas
 from osform.caption.several import USUAL_BATCH, Several, Task, Team
@@ -108,8 +108,8 @@ def describe(
         several = stack.enter_context(closing(Several(actors))) if manner.engine == "ray" else None
         loadings = _loadings_there(checkpoint, model, several) if several else _loadings(checkpoint, model)
         made_with = _identity(checkpoint, loadings[0], uses, decoding, inputs)
-        _make_way(out, manner, report)
-        lines = stack.enter_context(Descriptions(out))
+        lines = stack.enter_context(Descriptions(out, anew=manner.restart))
+        _make_way(lines, out, manner, report)
         kept = Manifest(manifest.path_of(out), made_with)
         kept.take_up(lines.lines)
         copies = sum(each.device == loadings[0].device for each in loadings)
@@ -159,12 +159,12 @@ def _loading(checkpoint: checkpoints.Checkpoint, loadings: Sequence[Loading]) ->
     return f"loading {checkpoint.name} at {checkpoint.revision[:12]} ({loadings[0].precision}, {where})"
 
 
-def _make_way(out: Path, manner: Manner, report: Report) -> None:
+def _make_way(lines: Descriptions, out: Path, manner: Manner, report: Report) -> None:
+    """Of the earlier runs, take away what is done anew: only now, when no other run writes these files."""
     if manner.restart:
-        for path in (out, manifest.path_of(out)):
-            path.unlink(missing_ok=True)
+        manifest.path_of(out).unlink(missing_ok=True)
     elif manner.retry:
-        report(Note(f"{without_errors(out)} pictures that failed are tried again"))
+        report(Note(f"{lines.forget_errors()} pictures that failed are tried again"))
 
 
 def _loadings(checkpoint: checkpoints.Checkpoint, model: Model) -> list[Loading]:
