@@ -70,6 +70,32 @@ def test_a_prompt_that_can_not_be_put_to_the_model_is_recorded_and_stops_nothing
     assert (done.run.described, done.failed) == (2, 2)
 
 
+@pytest.mark.parametrize("wrong", ["an <image> of", 7])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_wrong_prompt_leaves_the_other_prompts_of_its_picture_alone(
+    opt: Path, tmp_path: Path, wrong: object, first: bool
+) -> None:
+    folder_of(tmp_path / "p", 1)
+    asked = [wrong, "a boat", "a cat"] if first else ["a boat", wrong, "a cat"]
+    (tmp_path / "t.jsonl").write_text(
+        "".join(json.dumps({"image": "p/0000.png", "ask": each}) + "\n" for each in asked)
+    )
+    inputs = Inputs((str(tmp_path / "t.jsonl"),), prompt_column="ask")
+    done = run(opt, tmp_path / "out.jsonl", inputs=inputs)
+    said = [line["prompt"] for line in read(tmp_path / "out.jsonl") if "error" not in line]
+    assert (said, done.run.described, done.failed) == (["a boat", "a cat"], 2, 1)
+    assert run(opt, tmp_path / "out.jsonl", inputs=inputs).run.skipped == 3
+
+
+def test_a_picture_that_is_gone_before_its_second_prompt_is_recorded(opt: Path, tmp_path: Path) -> None:
+    folder, out, uses = folder_of(tmp_path / "p", 1), tmp_path / "out.jsonl", Uses(("", "a photo of"))
+    run(opt, out, folder / "0000.png", uses=uses)
+    out.write_text(out.read_text().splitlines(keepends=True)[0])  # as a kill leaves it between two lines
+    (folder / "0000.png").write_bytes(b"bad")
+    done = run(opt, out, folder / "0000.png", uses=uses)
+    assert (done.failed, ["error" in line for line in read(out)]) == (1, [False, True])
+
+
 def test_a_column_of_prompts_that_is_not_there_or_has_a_conversation_beside_it_is_refused(
     opt: Path, tmp_path: Path
 ) -> None:

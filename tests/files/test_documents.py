@@ -176,6 +176,7 @@ def test_memory_stays_bounded_whatever_the_file_holds(tmp_path: Path) -> None:
     assert peak < 1_000_000
 
 
-def test_a_picture_that_was_not_described_is_no_document(tmp_path: Path) -> None:
-    line = '{"image": "a.jpg", "error": "an empty file"}'
+@pytest.mark.parametrize("prompt", ["", '"prompt": "an <image> of", '])
+def test_a_picture_that_was_not_described_is_no_document(tmp_path: Path, prompt: str) -> None:
+    line = f'{{"image": "a.jpg", {prompt}"error": "an empty file"}}'
     assert reason(tmp_path, line) == "a.jpg was not described: an empty file"

@@ -61,7 +61,7 @@ def _found(line: Line) -> Found:
         return Found(line.number, reason=str(error), text=text)
     if isinstance(document.get(WRAPPER), dict):
         return _unwrapped(document, line.number)
-    if document.keys() == {"image", "error"}:  # as osform caption records a picture that it could not describe
+    if document.keys() - {"prompt"} == {"image", "error"}:  # as osform caption records what it could not describe
         reason = f"{document['image']} was not described: {document['error']}"
         return Found(line.number, reason=reason, text=line.content.decode("utf-8"))
     return Found(line.number, document)

@@ -95,7 +95,7 @@ class Work:
 
     def _write_picture(self, each: Ready, place: int | None, answer: Answer | None) -> None:
         if answer is not None and place is not None and (reason := answer.described[place].reason):
-            self._fail(each, reason)
+            self._fail(each, reason, prompt=each.picture.prompt)
             return
         name, digest = each.picture.name, each.decoded.sha256
         fresh = True
@@ -128,10 +128,12 @@ class Work:
             line["chat"] = [{"question": turn.question, "answer": turn.answer} for turn in described.chat]
         return line
 
-    def _fail(self, each: Ready, reason: str) -> None:
-        if self._lines.has(each.picture.name, self._uses.labels(each.picture.prompt)[0]):
+    def _fail(self, each: Ready, reason: str, prompt: str | None = None) -> None:
+        """Record it: of the picture, or of the one ``prompt`` that is wrong, when the others of the picture go on."""
+        name = each.picture.name
+        if all(self._lines.has(name, label) for label in self._uses.labels(each.picture.prompt)):
             return
         self.run.failed += 1
-        self._lines.write({"image": each.picture.name, "error": reason})
+        self._lines.write({"image": name, **({} if prompt is None else {"prompt": prompt}), "error": reason})
         if self.run.failed <= SHOWN_FAILURES:
-            self._report(Warned(f"{each.picture.name}: {reason}"))
+            self._report(Warned(f"{name}: {reason}"))

@@ -103,7 +103,8 @@ def _of_table(name: str, inputs: Inputs) -> Iterator[Picture]:
         if not isinstance(value, str):
             yield Picture(place, reason=f"{_a(value)} in the column {column!r}, expected an address or a path")
         elif not isinstance(prompt, str | None):
-            yield Picture(value, reason=f"{_a(prompt)} in the column {inputs.prompt_column!r}, expected a prompt")
+            # By its place, as other rows that can't be read: the picture may stand in rows with prompts as well.
+            yield Picture(place, reason=f"{_a(prompt)} in the column {inputs.prompt_column!r}, expected a prompt")
         else:
             own = (prompt or "").strip() or None
             yield replace(of_value(value, folder, inputs.params), prompt=own, row=row.document)
