@@ -289,6 +289,29 @@ def test_a_name_that_is_no_text_is_written_with_escapes(opt: Path, tmp_path: Pat
     assert read(tmp_path / "out.jsonl")[0]["image"].endswith("\\xff\\xfe.png")
 
 
+def test_names_in_lists_and_shards_that_are_no_text_are_written_with_escapes(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"caf\xe9.png\nhttp://a.example/1.png?q=\xe9\n")
+    with tarfile.open(tmp_path / "s.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as shard:
+        shard.addfile(tarfile.TarInfo("café.png"))
+    inputs = Inputs((str(tmp_path / "list.txt"), str(tmp_path / "s.tar")), params={"w": "200"})
+    first, second, third = pictures(inputs)
+    assert [Path(each.name).name for each in (first, second, third)] == [
+        r"caf\xe9.png",
+        r"1.png?q=\xe9",
+        r"caf\xe9.png",
+    ]
+    assert Path(first.path).name.encode("utf-8", "surrogateescape") == b"caf\xe9.png"  # the file's own, to be read
+
+
+def test_a_row_with_half_a_character_is_recorded(tmp_path: Path) -> None:
+    rows = [{"image": "\ud800.png"}, {"image": "a.png", "ask": "\ud800"}, {"image": "b.png", "by": "\ud800"}]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = list(pictures(Inputs((str(tmp_path / "t.jsonl"),), prompt_column="ask")))
+    assert [(each.name[-1], "half of a surrogate pair" in each.reason) for each in found] == [
+        ("1", True), ("2", True), ("3", True)
+    ]  # fmt: skip
+
+
 def over_the_web(opt: Path, tmp_path: Path, count: int) -> Counter[Fate]:
     """Half of the pictures and then all of them, at most eight connections; what the server did."""
     with serving(fates(count)) as site:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -52,14 +53,18 @@ class Inputs:
 
 
 def pictures(inputs: Inputs) -> Iterator[Picture]:
-    """The pictures, in the order of the names. Raises InputError for names and tables that can't be read."""
+    """The pictures, in the order of the names. Raises InputError for names and tables that can't be read.
+
+    Their own names are text, whatever files, lists and shards call them, so that lines and documents can hold them.
+    """
     left = inputs.limit if inputs.limit is not None else -1
     for name in resolve(inputs.names):
         for picture in _of(name, inputs):
             if left == 0:
                 return
             left -= 1
-            yield picture
+            name = printable(picture.name)
+            yield picture if name == picture.name else replace(picture, name=name)
 
 
 def count(inputs: Inputs) -> int | None:
@@ -88,7 +93,7 @@ def _of(name: str, inputs: Inputs) -> Iterator[Picture]:
     elif _is_list(name):
         yield from of_list(name, inputs.params)
     else:
-        yield Picture(printable(name), path=name)
+        yield Picture(name, path=name)
 
 
 def _of_table(name: str, inputs: Inputs) -> Iterator[Picture]:
@@ -97,6 +102,9 @@ def _of_table(name: str, inputs: Inputs) -> Iterator[Picture]:
         place = f"{name}:{row.line}"
         if row.document is None:
             yield Picture(place, reason=row.reason)
+            continue
+        if not _is_text(row.document):
+            yield Picture(place, reason="half of a surrogate pair, which is no character")
             continue
         column = column or _column(row.document, name)
         value, prompt = row.document.get(column), row.document.get(inputs.prompt_column or "")
@@ -108,6 +116,15 @@ def _of_table(name: str, inputs: Inputs) -> Iterator[Picture]:
         else:
             own = (prompt or "").strip() or None
             yield replace(of_value(value, folder, inputs.params), prompt=own, row=row.document)
+
+
+def _is_text(row: Mapping[str, Any]) -> bool:
+    """Whether all that a row says can be written; JSON has escapes for halves of characters."""
+    try:
+        json.dumps(row, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _a(value: object) -> str:

@@ -124,10 +124,10 @@ def with_params(url: str, params: Mapping[str, str]) -> str:
         return url
     try:
         parts = urlsplit(url)
-    except ValueError:  # no address, which whoever asks for it will say
+        old = [(key, value) for key, value in parse_qsl(parts.query, keep_blank_values=True) if key not in params]
+        return urlunsplit(parts._replace(query=urlencode([*old, *params.items()])))
+    except ValueError:  # no address, or no text, which whoever asks for it will say
         return url
-    old = [(key, value) for key, value in parse_qsl(parts.query, keep_blank_values=True) if key not in params]
-    return urlunsplit(parts._replace(query=urlencode([*old, *params.items()])))
 
 
 def of_list(path: str, params: Mapping[str, str]) -> Iterator[Picture]:
