@@ -114,3 +114,12 @@ def test_the_page_has_the_pictures_and_escapes_their_names(opt: Path, blip: Path
     assert page.count("data:image/jpeg;base64,") == 2
     assert "no picture of a kind that is read" in page
     assert "<b>" not in page
+
+
+def test_a_name_that_is_no_text_does_not_end_a_comparison(opt: Path, tmp_path: Path) -> None:
+    folder_of(tmp_path / "p", 1)
+    (tmp_path / "p" / "0000.png").rename(tmp_path / b"caf\xe9.png".decode("utf-8", "surrogateescape"))
+    (tmp_path / "list.txt").write_bytes(b"caf\xe9.png\n")
+    done = call("compare", tmp_path / "list.txt", "--model", opt, "--model", opt, "--html", tmp_path / "page.html")
+    assert (done.return_value, r"caf\xe9.png" in done.stdout) == (0, True)
+    assert "data:image/jpeg;base64," in (tmp_path / "page.html").read_text()
