@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 
-from osform.images.decoding import Decoding, decode, in_rgb, read
+from osform.images.decoding import Decoding, decode, in_rgb, read, thumbnail
 from tests.caption import hard
 from tests.caption.drawn import picture
 
@@ -99,3 +100,15 @@ def test_damaged_bytes_never_raise(seed: int) -> None:
             content[place] = random.integers(0, 256)
         found = decode(bytes(content), HOW)
         assert (found.pixels is None) == bool(found.reason)
+
+
+def test_a_pipe_is_neither_waited_for_nor_a_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert read(str(tmp_path / "a.png"), HOW).reason == "not a file"
+    assert thumbnail(None, str(tmp_path / "a.png"), 32, 1_000_000) == ""
+
+
+def test_a_thumbnail_is_not_made_of_what_is_too_large_to_be_read(tmp_path: Path) -> None:
+    picture(1).save(tmp_path / "a.png")
+    assert thumbnail(None, str(tmp_path / "a.png"), 32, 1_000_000).startswith("data:image/jpeg;base64,")
+    assert thumbnail(None, str(tmp_path / "a.png"), 32, 1_000_000, most_bytes=10) == ""

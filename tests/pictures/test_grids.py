@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from osform.cluster.queries import Hit
+from osform.flows.picture_files import cells_of
 from osform.pictures.grids import GAP, SIDE, Cell, draw
 from osform.pictures.thumbnails import can_show, lines
 
@@ -67,3 +72,19 @@ def test_a_thumbnail_has_its_lines_whatever_the_picture() -> None:
 )
 def test_thumbnails_are_for_terminals_with_colours(environment: dict[str, str], shown: bool) -> None:
     assert can_show(environment) is shown
+
+
+def test_a_name_that_is_the_picture_itself_in_letters_is_cut_at_once() -> None:
+    begun = time.process_time()
+    draw([Cell("0.9", "data:image/jpeg;base64," + "/9j/4AAQ" * 2_000)] * 5, "a question" * 500)
+    assert time.process_time() - begun < 5  # each took two minutes for half of that
+
+
+def test_documents_that_name_pipes_and_devices_have_cells_with_the_reason(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    hits = [
+        Hit("1", 0.9, {"image": "pipe.png"}),
+        Hit("2", 0.8, {"image": "/dev/zero"}),
+        Hit("3", 0.7, {"image": "gone"}),
+    ]
+    assert [each.reason for each in cells_of(hits, tmp_path)] == ["not a file", "not a file", "no such file"]

@@ -67,11 +67,11 @@ def compare(
 def shown(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """The pictures by name, as an address that a page can show: a small JPEG in itself, or where it is on the web."""
     for picture in pictures(replace(inputs, params={})):
-        yield picture.name, _address(picture)
+        yield picture.name, _address(picture, inputs.most_bytes)
 
 
-def _address(picture: Picture) -> str:
-    return picture.url or thumbnail(picture.content, picture.path, THUMBNAIL, MOST_PIXELS)
+def _address(picture: Picture, most_bytes: int) -> str:
+    return picture.url or thumbnail(picture.content, picture.path, THUMBNAIL, MOST_PIXELS, most_bytes)
 
 
 Lines = Mapping[tuple[str, str | None], str]

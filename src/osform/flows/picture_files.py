@@ -9,7 +9,8 @@ from pathlib import Path
 
 from osform.cluster.queries import Hit
 from osform.errors import InputError
-from osform.images.decoding import MOST_BYTES
+from osform.images.decoding import MOST_BYTES, Unfit
+from osform.images.decoding import bytes_of as file_bytes
 from osform.images.fetching import Fetcher, Refused, Web
 from osform.images.pictures import is_address
 from osform.pictures.grids import Cell
@@ -57,11 +58,6 @@ def _read(name: str, folder: Path, fetcher: Fetcher) -> bytes:
     try:
         if is_address(name):
             return fetcher.fetch(name)
-        path = folder / name
-        if path.is_file() and path.stat().st_size > MOST_BYTES:
-            raise _Missing(f"more than {MOST_BYTES:,} bytes")
-        return path.read_bytes()
-    except Refused as error:
+        return file_bytes(str(folder / name), MOST_BYTES)
+    except (Refused, Unfit) as error:
         raise _Missing(str(error)) from error
-    except (OSError, ValueError) as error:
-        raise _Missing(f"can't be read: {getattr(error, 'strerror', None) or error}") from error

@@ -65,18 +65,26 @@ def prepare() -> None:
 def read(path: str, how: Decoding) -> Decoded:
     """Read and decode a file."""
     try:
+        content = bytes_of(path, how.most_bytes)
+    except Unfit as error:
+        return Decoded(reason=str(error))
+    return decode(content, how)
+
+
+def bytes_of(path: str, most_bytes: int) -> bytes:
+    """The bytes of a file. Raises Unfit, also for what is none: a pipe would be waited for, a device read for ever."""
+    try:
         file = Path(path)
         if file.is_symlink() and not file.exists():
-            return Decoded(reason="a link to a file that is not there")
+            raise Unfit("a link to a file that is not there")
         if not file.is_file():
-            return Decoded(reason="no such file" if not file.exists() else "not a file")
+            raise Unfit("no such file" if not file.exists() else "not a file")
         size = file.stat().st_size
-        if size > how.most_bytes:
-            return Decoded(reason=f"{size:,} bytes, at most {how.most_bytes:,} are read")
-        content = file.read_bytes()
+        if size > most_bytes:
+            raise Unfit(f"{size:,} bytes, at most {most_bytes:,} are read")
+        return file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null character in a name
-        return Decoded(reason=f"can't be read: {getattr(error, 'strerror', None) or error}")
-    return decode(content, how)
+        raise Unfit(f"can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def decode(content: bytes, how: Decoding) -> Decoded:
@@ -100,12 +108,12 @@ class Unfit(Exception):
     """A picture that is refused, with the reason."""
 
 
-def thumbnail(content: bytes | None, path: str, side: int, most_pixels: int) -> str:
+def thumbnail(content: bytes | None, path: str, side: int, most_pixels: int, most_bytes: int = MOST_BYTES) -> str:
     """A small JPEG of a picture as a ``data:`` address; empty for one that can't be decoded."""
     import base64
 
     try:
-        content = Path(path).read_bytes() if content is None else content
+        content = bytes_of(path, most_bytes) if content is None else content
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             small = in_rgb(opened(content, most_pixels, side))

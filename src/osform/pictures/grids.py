@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SIDE, GAP, WORDS = 200, 12, 40
 COLUMNS = 5
+_LETTERS = 1_000  # more than that never fit
 _PAPER, _INK, _PALE, _NONE = (255, 255, 255), (32, 32, 36), (110, 110, 118), (226, 226, 230)
 
 
@@ -90,10 +91,14 @@ def _font(size: int) -> Any:
 def _fitting(pen: Any, text: str, font: Any, width: int) -> str:
     """The text on one line, its middle left out where it is too long."""
     text = " ".join(text.split())
-    if pen.textlength(text, font) <= width:
+    if len(text) <= _LETTERS and pen.textlength(text, font) <= width:
         return text
-    for kept in range(len(text) - 1, 2, -1):
-        short = f"{text[: kept // 2]}...{text[-(kept - kept // 2) :]}"
-        if pen.textlength(short, font) <= width:
-            return short
-    return text[:3]
+    low, high = 3, min(len(text) - 1, _LETTERS)  # halved: a name may be a signed address, or the picture itself
+    while low < high:
+        kept = (low + high + 1) // 2
+        low, high = (kept, high) if pen.textlength(_short(text, kept), font) <= width else (low, kept - 1)
+    return _short(text, low)
+
+
+def _short(text: str, kept: int) -> str:
+    return f"{text[: kept // 2]}...{text[-(kept - kept // 2) :]}"

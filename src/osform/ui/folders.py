@@ -13,6 +13,8 @@ from osform.core.rows import value_at
 FIELDS = ("photo_image_url", "image_url", "picture_url", "image", "picture", "photo", "url", "path", "file")
 """Fields that are taken for the picture's name where none is named: those that ``osform caption`` reads of a table."""
 
+_LONGEST = 4096  # letters of a path; what is longer may be the picture itself in letters, with a slash in every 64
+
 # Formats that browsers draw. SVG is a document that may have scripts, and is left out.
 _BEGINNINGS = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -44,6 +46,8 @@ class Folders:
     def _address(self, value: str) -> str:
         if value.startswith(("http://", "https://")):
             return value if self.web else ""
+        if len(value) > _LONGEST:
+            return ""
         for number, root in enumerate(self.roots):
             for part in _tails(value):
                 if (path := inside(root, part)) is not None:
