@@ -233,6 +233,15 @@ def names(*given: Path | str, **how: Any) -> list[tuple[str, str]]:
     return [(Path(each.name).name, each.url or each.path or each.reason) for each in found]
 
 
+@pytest.mark.soak  # processes that load torch
+def test_what_a_replica_can_not_describe_is_told_in_its_own_words(opt: Path) -> None:
+    uses = Uses(chat=(Turn("What is it?", "an <image>"), Turn("Where is it?")))
+    with Replicas([Loading(opt), Loading(opt)], uses, 4) as replicas:
+        future = replicas.submit(numpy.zeros((1, 3, 32, 32), dtype=numpy.uint8), [None])
+        with pytest.raises(CaptionError, match="image tokens, expected"):
+            future.result(timeout=60)
+
+
 def test_a_list_names_addresses_and_paths_beside_it(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("\ufeff# pictures\nhttp://a.example/1.jpg?x=1\n\nsub/2.png\n")
     found = names(tmp_path / "list.txt", params={"w": "200"})

@@ -11,7 +11,7 @@ import pytest
 
 from osform.caption.blip2 import check_image_tokens
 from osform.caption.describing import Describer
-from osform.caption.engines import Engine, Loading, load, sight
+from osform.caption.engines import Engine, Loading, load, sight, weights
 from osform.caption.prompts import Turn, Uses, as_question
 from osform.errors import CaptionError, InputError
 from osform.images.decoding import Decoding, decode
@@ -224,6 +224,23 @@ def test_a_batch_is_lowered_when_memory_runs_out_and_stays_low() -> None:
 def test_memory_that_is_too_small_for_one_picture_is_an_error() -> None:
     with pytest.raises(CaptionError, match="does not suffice for one picture"):
         Describer(Small(0), Uses(), 4).describe(pixels(2))
+
+
+def test_a_model_that_the_device_has_no_room_for_is_an_error(tmp_path: Path) -> None:
+    import torch
+
+    class Large:
+        """A model of transformers that is larger than its GPU."""
+
+        @classmethod
+        def from_pretrained(cls, folder: Path, **how: Any) -> tuple[Large, dict[str, Any]]:
+            return cls(), {"missing_keys": []}
+
+        def to(self, device: str) -> Large:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(CaptionError, match="the memory of cuda:0 does not suffice for the model"):
+        weights(Large, None, Loading(tmp_path, "cuda:0"))
 
 
 def test_questions_fill_fields_and_prompts_give_texts(opt: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,25 @@ def test_a_picture_too_narrow_for_a_square_is_refused(folder: Path) -> None:
     file = io.BytesIO()
     Image.new("RGB", (1, 5000)).save(file, "PNG")
     assert "too narrow" in decode(file.getvalue(), towers.load(folder, "cpu").decoding).reason
+
+
+class Small:
+    """A tower on a device with room for so many pictures at a time, as a GPU that runs out of memory."""
+
+    def __init__(self, model: Any, room: int) -> None:
+        self.model, self.room = model, room
+
+    def __call__(self, pixel_values: Any) -> Any:
+        import torch
+
+        if len(pixel_values) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.model(pixel_values=pixel_values)
+
+
+def test_fewer_pictures_at_a_time_are_seen_when_memory_runs_out(folder: Path) -> None:
+    tower = towers.load(folder, "cpu")
+    pixels = numpy.stack([pixels_of(picture(40 + n, 50), tower) for n in range(7)])
+    assert numpy.allclose(replace(tower, model=Small(tower.model, 2)).see(pixels), tower.see(pixels), atol=1e-6)
+    with pytest.raises(PictureError, match="the memory of cpu does not suffice for one picture"):
+        replace(tower, model=Small(tower.model, 0)).see(pixels)

@@ -127,7 +127,7 @@ def load(loading: Loading) -> Engine:
 def weights(kind: Any, config: Any, loading: Loading) -> Any:
     """The model of a class with the weights of a folder, every one of them, ready to be asked.
 
-    Raises CaptionError where weights are missing, have other shapes, or are not safetensors.
+    Raises CaptionError where weights are missing, have other shapes, or are not safetensors, or find no room.
     """
     import torch
 
@@ -146,7 +146,13 @@ def weights(kind: Any, config: Any, loading: Loading) -> Any:
     missing = sorted(told["missing_keys"])
     if missing:
         raise CaptionError(f"{loading.folder}: {len(missing)} weights are not there, {missing[0]} the first of them")
-    return model.to(loading.device).eval().requires_grad_(False)
+    try:
+        return model.to(loading.device).eval().requires_grad_(False)
+    except torch.OutOfMemoryError as error:
+        raise CaptionError(
+            f"{loading.folder}: the memory of {loading.device} does not suffice for the model",
+            hint="another --device, a smaller --model, or what else is on the device ended",
+        ) from error
 
 
 def tokenizer(folder: Path) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from osform.caption.describing import Described, Describer
 from osform.caption.engines import Loading, load
 from osform.caption.prompts import Uses
-from osform.errors import CaptionError
+from osform.errors import CaptionError, OsformError
 from osform.images.children import Child, Died
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Replicas:
         number = self._turn = (self._turn + 1) % len(self._executors)
         if self._describer:
             return self._executors[0].submit(_describe, self._describer, pixels, own)
-        return self._executors[number].submit(self._ask, number, _describe_there, pixels, own)
+        return self._executors[number].submit(self._described, number, pixels, own)
 
     def close(self) -> None:
         for executor in self._executors:
@@ -80,6 +80,12 @@ class Replicas:
 
     def _begun(self, number: int, *how: Any) -> Future[Exception | None]:
         return self._executors[number].submit(self._ask, number, _begin, *how)
+
+    def _described(self, number: int, pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Answer:
+        answer = self._ask(number, _describe_there, pixels, own)
+        if isinstance(answer, OsformError):
+            raise answer
+        return answer
 
     def _ask(self, number: int, function: Callable[..., Asked], *args: Any) -> Asked:
         try:
@@ -118,5 +124,9 @@ def _begin(loading: Loading, uses: Uses, batch: int, threads: int) -> Exception 
     return None
 
 
-def _describe_there(pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Answer:
-    return _describe(_there["describer"], pixels, own)
+def _describe_there(pixels: numpy.ndarray[Any, Any], own: Sequence[str | None]) -> Answer | OsformError:
+    """What stands in the way is told to the parent, which raises it: the process would die of it, and say nothing."""
+    try:
+        return _describe(_there["describer"], pixels, own)
+    except OsformError as error:
+        return error

@@ -50,7 +50,28 @@ class Tower:
     device: str
 
     def see(self, pixels: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]:
-        """float32 of shape (pictures, dimension) for uint8 of shape (pictures, 3, side, side)."""
+        """float32 of shape (pictures, dimension) for uint8 of shape (pictures, 3, side, side).
+
+        As many at a time as find room on the device. Raises PictureError where it has none for one picture.
+        """
+        import numpy
+        import torch
+
+        seen: list[numpy.ndarray[Any, Any]] = []
+        first, most = 0, len(pixels)
+        while first < len(pixels):
+            try:
+                seen.append(self._seen(pixels[first : first + most]))
+                first += most
+            except torch.OutOfMemoryError as error:
+                if most == 1:
+                    raise PictureError(
+                        f"the memory of {self.device} does not suffice for one picture", hint="another --device"
+                    ) from error
+                most //= 2
+        return numpy.concatenate(seen)
+
+    def _seen(self, pixels: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]:
         import torch
 
         values = torch.from_numpy(pixels).to(self.device).float() / 255.0
@@ -90,6 +111,10 @@ def load(folder: Path, device: str | None = None) -> Tower:
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         model = model.to(where).float().eval().requires_grad_(False)
+    except torch.OutOfMemoryError as error:
+        raise PictureError(
+            f"{folder}: the memory of {where} does not suffice for the model", hint="--device cpu, or another GPU"
+        ) from error
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"--device {where}: not on this machine", hint="cpu, or leave it out") from error
     mean, deviation, decoding = _preprocessing(folder, int(model.config.image_size))
