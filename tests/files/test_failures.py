@@ -23,11 +23,18 @@ def test_a_line_that_a_kill_cut_off_is_forgotten(tmp_path: Path) -> None:
     assert (file.has("a.jpg"), path.read_text().count("\n")) == (True, 1)
 
 
-def test_another_file_is_left_alone(tmp_path: Path) -> None:
+def test_names_with_other_ends_of_lines_in_them_are_known_the_next_time(tmp_path: Path) -> None:
+    with Failures(tmp_path / "failed.jsonl") as file:
+        file.add("a\u2028\x85\x0c\r\n.jpg", "HTTP 404")
+    assert Failures(tmp_path / "failed.jsonl").has("a\u2028\x85\x0c\r\n.jpg")
+
+
+@pytest.mark.parametrize("how", [{}, {"retry": True}, {"fresh": True}])
+def test_another_file_is_left_alone(tmp_path: Path, how: dict[str, bool]) -> None:
     path = tmp_path / "failed.jsonl"
     path.write_text("notes of mine\n")
     with pytest.raises(InputError, match="left alone"):
-        Failures(path)
+        Failures(path, **how)
     assert path.read_text() == "notes of mine\n"
 
 
