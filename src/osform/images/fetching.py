@@ -83,11 +83,17 @@ class Fetcher:
                 if attempt == self._web.tries or self._stopped.is_set():
                     raise Refused(f"{again} ({attempt} tries)" if attempt > 1 else str(again)) from again
                 self._sleep(min(again.after if again.after is not None else 0.5 * 2 ** (attempt - 1), 10.0))
+                if self._stopped.is_set():
+                    raise Refused(str(again)) from again
         raise AssertionError("unreachable")
 
-    def close(self) -> None:
-        """Let go of connections; whoever waits for another try gives up."""
+    def stop(self) -> None:
+        """Try nothing again; whoever waits for another try gives up."""
         self._stopped.set()
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.stop()
         if self._pool is not None:
             self._pool.clear()
 

@@ -53,6 +53,7 @@ class Reader:
             yield from self._finish(*waiting.popleft())
 
     def close(self) -> None:
+        self._fetcher.stop()  # or it would be waited for all their tries
         self._downloads.shutdown(wait=True, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._decoders:
