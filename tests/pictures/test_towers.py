@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,19 @@ def test_fewer_pictures_at_a_time_are_seen_when_memory_runs_out(folder: Path) ->
     assert numpy.allclose(replace(tower, model=Small(tower.model, 2)).see(pixels), tower.see(pixels), atol=1e-6)
     with pytest.raises(PictureError, match="the memory of cpu does not suffice for one picture"):
         replace(tower, model=Small(tower.model, 0)).see(pixels)
+
+
+def test_other_weights_are_another_model_in_the_folders_of_sentence_transformers(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("other", 2)):
+        clips.build(tmp_path / name / "0_CLIPModel", seed=seed)
+        (tmp_path / name / "modules.json").write_text("[]")
+    one, other = (towers.locate(str(tmp_path / name)) for name in ("one", "other"))
+    assert (one.folder, one.name) == (tmp_path / "one" / "0_CLIPModel", "one")
+    assert one.revision != other.revision
+
+
+def test_other_weights_are_another_model_in_pickles_too(folder: Path, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        shutil.copytree(folder, tmp_path / name, ignore=shutil.ignore_patterns("*.safetensors"))
+        (tmp_path / name / "pytorch_model.bin").write_text(name)
+    assert towers.locate(str(tmp_path / "one")).revision != towers.locate(str(tmp_path / "other")).revision

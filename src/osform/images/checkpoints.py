@@ -35,7 +35,7 @@ def locate(
     if folder.is_dir():
         if revision is not None:
             raise InputError(f"--revision {revision}: {model} is a folder", hint="leave --revision out")
-        return Checkpoint(folder, folder.resolve().name, _digest(folder))
+        return Checkpoint(folder, folder.resolve().name, digest(folder))
     if model.count("/") != 1 or model.startswith((".", "/")):
         raise InputError(f"{model}: no such folder, and no name of a repository on the Hub (owner/name)")
     wanted = revision or known.get(model)
@@ -77,13 +77,17 @@ def settings(folder: Path, name: str) -> dict[str, Any]:
     return values
 
 
-def _digest(folder: Path) -> str:
-    """A hash of a folder's weights and configuration, as a revision: the same files are the same model."""
+def digest(folder: Path) -> str:
+    """A hash of a folder's weights and configuration, as a revision: the same files are the same model.
+
+    Weights in pickles count where there are no safetensors, as transformers reads them.
+    """
     import hashlib
 
+    weights = ".safetensors" if any(folder.glob("*.safetensors")) else ".bin"
     total = hashlib.sha256()
     for path in sorted(folder.glob("*")):
-        if path.suffix in (".json", ".safetensors", ".txt", ".model") and path.is_file():
+        if path.suffix in (".json", weights, ".txt", ".model") and path.is_file():
             with path.open("rb") as stream:
                 total.update(path.name.encode() + b"\0" + hashlib.file_digest(stream, "sha256").digest())
     return total.hexdigest()[:40]

@@ -35,7 +35,10 @@ def locate(model: str, revision: str | None = None) -> Checkpoint:
     also = ("pytorch_model.bin",) if model in _WITHOUT_SAFETENSORS else ()
     found = checkpoints.locate(model, revision, REVISIONS, extra="pictures", also=also)
     inside = found.folder / _INSIDE
-    return Checkpoint(inside, found.name, found.revision) if inside.is_dir() else found
+    if not inside.is_dir():
+        return found
+    # Of a folder the revision is that of its weights, which lie inside: what is around them is the same for all.
+    return Checkpoint(inside, found.name, checkpoints.digest(inside) if Path(model).is_dir() else found.revision)
 
 
 @dataclass(frozen=True)
