@@ -131,7 +131,8 @@ def index_pictures(
         note(cluster, target, seen_in.vector, _noted(made(cluster, target, seen_in.vector), by))
         reader = stack.enter_context(closing(_reader(tower, manner, inputs, web)))
         done = Indexed(alias, failures)
-        work = _Work(cluster, where, seen_in, tower, texts, manner, lines, done, report, clock, total)
+        several = len({*target.vector_fields} - {one.vector for one in target.embeddings}) > 1
+        work = _Work(cluster, where, seen_in, several, tower, texts, manner, lines, done, report, clock, total)
         try:
             work.carry_out(pictures(inputs), reader)
         finally:
@@ -215,6 +216,7 @@ class _Work:
         cluster: Cluster,
         where: Destination,
         seen_in: PictureField,
+        several: bool,
         tower: Tower,
         texts: Texts,
         manner: Manner,
@@ -227,6 +229,8 @@ class _Work:
         self._cluster, self._where, self._field, self._tower = cluster, where, seen_in.vector, tower
         self._texts, self._manner, self._failures, self.done = texts, manner, failures, done
         self._report, self._clock, self._total, self._begun = report, clock, total, clock()
+        # Where pictures have vectors in several fields, one that is there may lack this one; else it is not fetched.
+        self._looked_at = (HASH, texts.name, *([seen_in.vector] if several else ()))
         self._names: set[bytes] = set()
         self._vectors: dict[str, list[float]] = {}
         stopped = threading.Event()
@@ -271,13 +275,14 @@ class _Work:
     def _there(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         if not ids or self._manner.again:
             return {}
-        fields = [HASH, self._texts.name]
-        return stored(self._cluster, self._where.index, ids, Patience.of(_SECONDS), fields=fields)
+        return stored(self._cluster, self._where.index, ids, Patience.of(_SECONDS), fields=self._looked_at)
 
     def _settled(self, picture: Picture, there: Mapping[str, Any] | None) -> bool:
         """Whether a picture is in the index; what is there gets its description, if it has another one by now."""
         digest = there["_source"].get(HASH) if there else None
         if there is None or digest is None:
+            return False
+        if self._field in self._looked_at and value_at(there["_source"], self._field) is None:
             return False
         text = self._texts.of.get(digest)
         if text is None or value_at(there["_source"], self._texts.name) == text:
