@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
+import resource
 import shutil
 import tarfile
 from collections import Counter
@@ -156,6 +158,34 @@ def test_a_file_without_its_errors_is_as_locked_as_it_was(tmp_path: Path) -> Non
             Descriptions(tmp_path / "out.jsonl")
         lines.write({"image": "a.png", "sha256": "1", "prompt": "", "description": "a cat"})
         assert lines.earlier("1", "") == read(tmp_path / "out.jsonl")[1]
+
+
+def test_a_full_disk_is_a_sentence_and_costs_no_line(tmp_path: Path) -> None:
+    from osform.caption.output import Descriptions
+
+    line = {"image": "a.png", "error": "no such file"}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Descriptions(tmp_path / "out.jsonl") as lines:
+        lines.write(line)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60, before[1]))  # a file may be no longer, as on a disk without room
+        try:
+            with pytest.raises(InputError, match=r"out\.jsonl: can't be written: File too large"):
+                lines.write(line | {"image": "b.png"})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with Descriptions(tmp_path / "out.jsonl") as lines:
+        lines.write(line | {"image": "b.png"})
+    assert [each["image"] for each in read(tmp_path / "out.jsonl")] == ["a.png", "b.png"]
+
+
+def test_a_pipe_is_no_file_that_a_run_could_go_on_with() -> None:
+    from osform.caption.output import Descriptions
+
+    reading, writing = os.pipe()
+    with pytest.raises(InputError, match="can't be written: Illegal seek"):
+        Descriptions(Path(f"/proc/self/fd/{writing}"))
+    os.close(reading)
+    os.close(writing)
 
 
 def test_pictures_of_a_file_that_holds_something_else_are_not_tried_again(opt: Path, tmp_path: Path) -> None:

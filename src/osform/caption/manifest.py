@@ -83,13 +83,16 @@ class Manifest:
         self.runs = runs if lines else []
 
     def write(self) -> None:
-        """Put the manifest in its place, whole."""
+        """Put the manifest in its place, whole. Raises InputError where there is no room for it."""
         versions = {package: version(package) for package in _PACKAGES}
         values = {"made_with": dict(self.identity), "versions": versions, "runs": [vars(run) for run in self.runs]}
         fresh = self.path.with_name(self.path.name + ".part")
-        with fresh.open("w", encoding="utf-8") as stream:
-            json.dump(values, stream, ensure_ascii=False, indent=1)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(self.path)
+        try:
+            with fresh.open("w", encoding="utf-8") as stream:
+                json.dump(values, stream, ensure_ascii=False, indent=1)
+                stream.write("\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            fresh.replace(self.path)
+        except OSError as error:
+            raise InputError(f"{self.path}: can't be written: {error.strerror}") from error

@@ -6,7 +6,8 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -28,9 +29,10 @@ class Descriptions:
         self._path = path
         self._file = _locked(path)
         try:
-            if anew:
-                self._file.truncate(0)
-            self._take_in()
+            with _told(path):
+                if anew:
+                    self._file.truncate(0)
+                self._take_in()
         except BaseException:
             self._file.close()
             raise
@@ -59,8 +61,9 @@ class Descriptions:
     def write(self, line: Mapping[str, Any]) -> None:
         """Append a line. It is the system's by the time that this returns: a kill does not lose it."""
         content = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-        offset = self._file.seek(0, os.SEEK_END)
-        _put(self._file, content)
+        with _told(self._path):
+            offset = self._file.seek(0, os.SEEK_END)
+            _put(self._file, content)
         self._note(line, offset)
 
     def forget_errors(self) -> int:
@@ -75,12 +78,13 @@ class Descriptions:
         part.unlink(missing_ok=True)
         fresh = _locked(part)
         try:
-            self._file.seek(0)
-            for line in iter(self._file.readline, b""):
-                if "error" not in json.loads(line):
-                    _put(fresh, line)
-            os.fsync(fresh.fileno())
-            part.replace(self._path)
+            with _told(self._path):
+                self._file.seek(0)
+                for line in iter(self._file.readline, b""):
+                    if "error" not in json.loads(line):
+                        _put(fresh, line)
+                os.fsync(fresh.fileno())
+                part.replace(self._path)
         except BaseException:
             fresh.close()
             raise
@@ -91,7 +95,8 @@ class Descriptions:
 
     def sync(self) -> None:
         """Have the disk keep what was written, a loss of power notwithstanding."""
-        os.fsync(self._file.fileno())
+        with _told(self._path):
+            os.fsync(self._file.fileno())
 
     def _take_in(self) -> None:
         self._done: set[bytes] = set()
@@ -121,6 +126,17 @@ class Descriptions:
             return
         self._done.add(_key(line["image"], line["prompt"]))
         self._known.setdefault(_key(line["sha256"], line["prompt"]), offset)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """A full disk, and whatever else the system says of a file, as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"--out {path}: can't be written: {error.strerror}", hint="the same command goes on where it was"
+        ) from error
 
 
 def _put(file: BinaryIO, content: bytes) -> None:
