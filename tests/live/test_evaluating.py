@@ -14,6 +14,7 @@ from osform.core.request import Request
 from osform.errors import NotAccepted
 from osform.files.stack import load_stack
 from osform.flows.evaluating import accept, evaluate
+from osform.local.releases import DEFAULT_VERSION
 from tests import tiny
 from tests.live.stacks import Project, lay_out
 
@@ -99,7 +100,9 @@ def test_a_filter_lets_nothing_else_through(cluster: Cluster, stack: Project) ->
     assert [set(each.found) for each in answers[3:]] == [{"harbour", "snow"}, {"dog"}, {"coffee", "bread"}]
 
 
-def test_ndcg_is_what_the_server_itself_works_out(cluster: Cluster, stack: Project) -> None:
+def test_ndcg_is_what_the_server_itself_works_out(cluster: Cluster, stack: Project, live_version: str) -> None:
+    if live_version != DEFAULT_VERSION:
+        pytest.skip("the local 2.19.6 is put together without the module rank-eval, which is not published")
     index = f"{stack.name}-v1"
     grades = {"coffee": 1, "bread": 2, "dog": 3}
     body = {

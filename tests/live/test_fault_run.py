@@ -132,7 +132,8 @@ def wrong(stack: Project, good: list[dict[str, Any]]) -> list[str]:
     for row in good:
         source = dict(found.get(row["id"], {}))
         vector = source.pop("vector", None)
-        if source and source != row:
+        # OpenSearch 2 refuses a blank text to embed, and is sent null in its place.
+        if source and source != row and (row["text"].strip() or source != {**row, "text": None}):
             problems.append(f"otherwise: {source}")
         if (vector is not None) != bool(row["text"].strip()):
             problems.append(f"vector: {row}")
