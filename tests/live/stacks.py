@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -79,13 +80,17 @@ class Ran:
 
 @dataclass
 class Project:
-    """A folder with provision/, models/ and a cache of bundles, and the command line run on it."""
+    """A folder with provision/, models/ and a cache of bundles, and the command line run on it.
+
+    ``forked``: commands are forks of a process that has imported osform; else they are started as a user does.
+    """
 
     root: Path
     url: str
     name: str
     environ: dict[str, str] = field(default_factory=dict)
     own_cache: bool = True
+    forked: bool = True
 
     def path(self, address: str) -> Path:
         """The file of a resource, ``index/NAME`` say."""
@@ -110,8 +115,14 @@ class Project:
 
     def run(self, *words: str, url: str | None = None) -> Ran:
         """Run ``osform`` in the project's folder."""
-        (_python, _m, _osform, *typed), environ = self.command(*words, url=url)
-        return Ran(*warm.run(typed, self.root, environ))
+        command, environ = self.command(*words, url=url)
+        if self.forked:
+            _python, _module, _osform, *typed = command
+            return Ran(*warm.run(typed, self.root, environ))
+        done = subprocess.run(
+            command, cwd=self.root, env=environ, capture_output=True, text=True, timeout=300, check=False
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
 
     def plan(self, *words: str) -> Ran:
         """``osform plan``, as JSON and with an exit status of 2 where there are changes."""
