@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def crashed(project: Project) -> str:
         "raise RuntimeError([cluster.connection, stack.plan(cluster), cluster.url])\n"
     )
     _, environ = project.command("plan")
-    command = ["python", "-X", "dev", "-W", "ignore", "-c", code]
+    command = [sys.executable, "-X", "dev", "-W", "ignore", "-c", code]
     done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, text=True, check=False)
     assert "RuntimeError" in done.stderr
     assert "DEBUG" in done.stderr
