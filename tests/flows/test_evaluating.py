@@ -47,7 +47,8 @@ class Indices:
     def __call__(self, call: Call) -> Answer:
         name = call.path.strip("/").split("/")[0]
         if name == "osform-ledger":
-            return Answer(200, {"hits": {"hits": [{"_source": _past(index)} for index in self.past]}})
+            entries = [*map(_past, self.past), _entry("pics", ids={"index": "pics-v1"})]
+            return Answer(200, {"hits": {"hits": [{"_source": each} for each in entries]}})
         if call.path.endswith("/_refresh"):
             self.refreshed.append(name)
             return Answer(200, {})
@@ -85,10 +86,13 @@ class Indices:
 
 def _past(index: str) -> dict[str, Any]:
     """The ledger's entry of an index that was replaced."""
-    owner = {"type": "entry", "stack": "s", "environment": "default", "kind": "index", "name": index}
-    role = {"status": "applied", "role": "past", "of": "index/pics", "until": index, "ids": {"index": index}}
+    return _entry(index, role="past", of="index/pics", until=index, ids={"index": index})
+
+
+def _entry(name: str, **more: Any) -> dict[str, Any]:
+    owner = {"type": "entry", "stack": "s", "environment": "default", "kind": "index", "name": name}
     nothing = {"asked": {}, "recorded": {}, "needs": [], "protect": False, "applied_by": "", "applied_at": ""}
-    return owner | role | nothing
+    return owner | nothing | {"status": "applied"} | more
 
 
 GOOD: Mapping[str, str] = {"cats": "ab", "dogs": "da"}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from osform.cluster.client import Cluster
+from osform.errors import InputError
 from osform.flows.indexing_pictures import Indexed, Manner, index_pictures
 from osform.flows.picture_inputs import Inputs
 from tests import clips
@@ -80,3 +81,18 @@ def test_a_name_that_is_no_text_is_indexed_with_escapes(tmp_path: Path) -> None:
     gallery = Gallery(("vector",))
     assert ingest(gallery, tmp_path / "list.txt", clips.build(tmp_path / "clip"), "vector").indexed == 1
     assert [each["image"] for each in gallery.documents.values()] == [r"caf\xe9.png"]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [(Manner(id_column="idd"), "--id idd"), (Manner(kept={"titel": "titel"}), "--keep titel")]
+)
+def test_a_column_that_no_table_has_is_refused_before_anything_is_indexed(
+    tmp_path: Path, how: Manner, said: str
+) -> None:
+    (path,) = folder_of(tmp_path / "p", 1).iterdir()
+    (tmp_path / "t.jsonl").write_text(json.dumps({"id": "7", "title": "a cat", "image": str(path)}) + "\n")
+    with pytest.raises(InputError, match=f"{said}: nothing stands in it"):
+        index_pictures(
+            Cluster("http://127.0.0.1:9"), "pics", Inputs((str(tmp_path / "t.jsonl"),)), model="none", manner=how,
+            failures=tmp_path / "failed.jsonl",
+        )  # fmt: skip

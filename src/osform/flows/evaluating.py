@@ -19,6 +19,7 @@ from osform.core.request import Request
 from osform.core.resource import StackSpec
 from osform.core.verdicts import Answer, Evaluation, Verdict, compared
 from osform.errors import InputError, NotAccepted, NotReady, OsformError, RequestFailed, VectorsAstray
+from osform.flows import owning
 from osform.flows.picture_files import bytes_of
 from osform.flows.searching_pictures import Seer, Wish, asked_of, request_for
 from osform.flows.verdict_words import summary, told
@@ -88,9 +89,10 @@ def evaluate_all(
 
 def replaced(cluster: Cluster, spec: StackSpec) -> dict[str, str]:
     """The physical index that each index of the stack replaced last, where it is kept and still there."""
-    entries = Ledger(cluster, spec.name, spec.environment).read().entries.values()
-    pasts = [each for each in entries if each.role == "past" and "index" in each.ids]
-    latest = {each.of.name: each.ids["index"] for each in sorted(pasts, key=lambda each: each.until) if each.of}
+    state = Ledger(cluster, spec.name, spec.environment).read()
+    now = [each for each in state.entries.values() if each.role == "current" and each.address.kind == "index"]
+    pasts = {each.address.name: owning.before(each, state) for each in now}
+    latest = {name: past.ids["index"] for name, past in pasts.items() if past is not None and "index" in past.ids}
     return {name: index for name, index in latest.items() if _is_there(cluster, index)}
 
 

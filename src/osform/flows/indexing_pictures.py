@@ -115,7 +115,8 @@ def index_pictures(
     Raises InputError for inputs and options that can't be worked with, NotReady without the alias, PictureError for a
     model that can't be loaded, VectorsAstray where another model made the vectors of this index.
     """
-    check_columns(inputs)
+    ids = [("--id", manner.id_column)] if manner.id_column is not None else []
+    check_columns(inputs, [*ids, *(("--keep", column) for column in manner.kept)])
     total = count(inputs)
     target = describe(cluster, alias)
     where = destination(cluster, alias, Patience.of(_SECONDS))

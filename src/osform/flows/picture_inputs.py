@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -151,18 +151,22 @@ def _column(row: Mapping[str, Any], name: str) -> str:
     raise InputError(f"{name}: which column has the pictures? It has: {', '.join(row)}", hint="--column NAME")
 
 
-def check_columns(inputs: Inputs) -> None:
-    """Raises InputError where a column is named and there is no table, or none that has prompts in it."""
-    asked = {"--column": inputs.column, "--prompt-column": inputs.prompt_column}
-    named = [f"{option} {column}" for option, column in asked.items() if column is not None]
+def check_columns(inputs: Inputs, more: Sequence[tuple[str, str]] = ()) -> None:
+    """Raises InputError where a column is named and there is no table, or none that has anything in it.
+
+    ``more`` are options that name columns besides, with what they name.
+    """
+    asked = [("--prompt-column", inputs.prompt_column), *more]
+    filled = [(option, column) for option, column in asked if column is not None]
+    named = [("--column", inputs.column), *filled] if inputs.column is not None else filled
     if not named:
         return
     tables = [name for name in resolve(inputs.names) if not is_address(name) and is_table(name)]
     if not tables:
-        raise InputError(f"{named[0]}: there is no table among the files")
-    column = inputs.prompt_column
-    if column is not None and not any(_has(table, column) for table in tables):
-        raise InputError(f"--prompt-column {column}: nothing stands in it in the first {_LOOKED_AT:,} rows")
+        raise InputError(f"{named[0][0]} {named[0][1]}: there is no table among the files")
+    for option, column in filled:
+        if not any(_has(table, column) for table in tables):
+            raise InputError(f"{option} {column}: nothing stands in it in the first {_LOOKED_AT:,} rows")
 
 
 def _has(table: str, column: str) -> bool:
