@@ -38,7 +38,8 @@ MOST_TO_MAKE_A_HUNDRED = 10.0
 
 def lay_out_large(root: Path, url: str, numbers: Mapping[str, int]) -> Project:
     """The files of so many resources of each kind."""
-    project = Project(root, url, f"t{uuid.uuid4().hex[:8]}")
+    # Started as a user does: what a process takes to begin counts as well, and of a fork nobody would hear.
+    project = Project(root, url, f"t{uuid.uuid4().hex[:8]}", forked=False)
     project.environ |= {f"KEY_{m}": f"secret-{m}" for m in range(3)}
     project.path("stack").parent.mkdir()
     project.path("stack").write_text(f"name: {project.name}\n")
@@ -73,7 +74,7 @@ def test_an_unchanged_plan_of_hundreds_of_resources_is_few_requests_and_quick(pr
     assert ran.status == 0, ran.out + ran.err
     assert len(proxy.requests) <= MOST_REQUESTS, [each.path for each in proxy.requests]
     # What else runs on this machine is not the plan's doing: the clock counts where the processor was free.
-    assert used < MOST_SECONDS, f"{used:.1f} s of the processor, {took:.1f} s by the clock"
+    assert 0 < used < MOST_SECONDS, f"{used:.1f} s of the processor, {took:.1f} s by the clock"
 
 
 def test_one_edit_among_hundreds_is_one_change_in_as_few_requests(project: Project) -> None:
