@@ -34,6 +34,15 @@ def listening(handler: Callable[..., BaseHTTPRequestHandler], tls: SSLContext | 
         thread.join()
 
 
+DRIPS = {
+    "a body": (b"HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n", b" "),
+    "pieces": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "a body without an end": (b"HTTP/1.0 200 OK\r\n\r\n", b" "),
+    "a header": (b"HTTP/1.1 200 OK\r\nx: ", b" "),
+}
+"""How answers begin that never end, and the few bytes that come of them now and then."""
+
+
 @contextmanager
 def dripping(start: bytes, drop: bytes) -> Iterator[str]:
     """A server that sends a few bytes, and then more of them every now and then, for as long as somebody listens."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import resource
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from click.testing import CliRunner
 from osform.cli.main import cli, main
 from osform.cli.plan_words import lines as shown
 from osform.errors import OsformError
+from tests.bounds import harmless
 from tests.certificates import Answering, Said, serving
 from tests.cli.odd_cluster import ABOUT, answer_of, gone_wrong
 
@@ -50,12 +49,10 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def told(url: str, command: list[str]) -> str:
     """What a command says; anything but an answer or an error of osform's own ends the test."""
-    began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    done = CliRunner().invoke(cli, [*command, "--cluster", url], color=True)
+    with harmless():
+        done = CliRunner().invoke(cli, [*command, "--cluster", url], color=True)
     fine = done.exception is None or isinstance(done.exception, OsformError | SystemExit | click.ClickException)
     assert fine, (command, repr(done.exception))
-    assert time.process_time() - began < 2
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
     return done.output + shown(str(done.exception))
 
 

@@ -18,7 +18,7 @@ from osform.core.request import Request
 from osform.errors import ClusterError, InputError, Unreachable
 from tests.bounds import harmless
 from tests.certificates import Authority, Pair, Said, serving
-from tests.serving import dripping
+from tests.serving import DRIPS, dripping
 
 ROOT = Request("GET", "/")
 ANA = Basic("ana", Hidden("sesame"))
@@ -190,14 +190,6 @@ def test_an_answer_of_gigabytes_is_left_unread() -> None:
     said = Said(body=flood, headers={"content-encoding": "gzip"})
     with serving(said) as server, harmless(), pytest.raises(ClusterError, match="more than 64 MB, and was not read"):
         ask(server.url)
-
-
-DRIPS = {
-    "a body": (b"HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n", b" "),
-    "pieces": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
-    "a body without an end": (b"HTTP/1.0 200 OK\r\n\r\n", b" "),
-    "a header": (b"HTTP/1.1 200 OK\r\nx: ", b" "),
-}
 
 
 @pytest.mark.parametrize("name", DRIPS)

@@ -147,24 +147,25 @@ def test_nothing_is_copied_past_a_pipeline_that_does_more_by_now() -> None:
     assert list(twins.ready()) == [second]
 
 
-def test_an_update_that_fails_is_kept_as_it_was_read(tmp_path: Path) -> None:
-    shelf = Shelf()
-    send(shelf, tmp_path, photos(1, stock=7))
-    shelf.before = refused
-    with pytest.raises(RequestFailed):
-        send(shelf, tmp_path, [{"id": "r0", "stock": 6}], update=True)
-    (letter,) = tmp_path.glob("dead*")
-    assert json.loads(letter.read_text())["document"] == {"id": "r0", "stock": 6}
-
-
-def test_the_dead_letters_of_an_update_are_never_taken_for_whole_documents(tmp_path: Path) -> None:
-    shelf = Shelf()
+def letter_of_an_update(shelf: Shelf, tmp_path: Path) -> Path:
+    """What is left of an update of one field that the server refuses."""
     send(shelf, tmp_path, photos(1, stock=7))
     shelf.before = refused
     with pytest.raises(RequestFailed):
         send(shelf, tmp_path, [{"id": "r0", "stock": 6}], update=True)
     shelf.before = lambda _number: None
     (letter,) = tmp_path.glob("dead*")
+    return letter
+
+
+def test_an_update_that_fails_is_kept_as_it_was_read(tmp_path: Path) -> None:
+    letter = letter_of_an_update(Shelf(), tmp_path)
+    assert json.loads(letter.read_text())["document"] == {"id": "r0", "stock": 6}
+
+
+def test_the_dead_letters_of_an_update_are_never_taken_for_whole_documents(tmp_path: Path) -> None:
+    shelf = Shelf()
+    letter = letter_of_an_update(shelf, tmp_path)
     (tmp_path / "rows.jsonl").write_bytes(letter.read_bytes())
     done = send(shelf, tmp_path, None)
     assert (done.failed, shelf.docs["r0"].source["text"], shelf.docs["r0"].source["stock"]) == (1, "photo 0", 7)

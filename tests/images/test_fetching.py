@@ -9,7 +9,7 @@ from osform.images.fetching import Fetcher, Refused, Web, is_public
 from osform.images.pictures import with_params
 from tests.bounds import harmless
 from tests.caption.server import Fate, serving
-from tests.serving import dripping
+from tests.serving import DRIPS, dripping
 
 
 def fetch(fate: Fate, **how: float) -> tuple[str, int]:
@@ -68,14 +68,6 @@ def test_a_redirect_to_a_private_address_is_refused() -> None:
 def test_what_is_no_address_is_a_reason_and_no_crash(url: str) -> None:
     with pytest.raises(Refused, match=r"no address that can be asked|can't be reached"):
         Fetcher(Web(tries=1)).fetch(with_params(url, {"w": "640"}))
-
-
-DRIPS = {
-    "a body": (b"HTTP/1.1 200 OK\r\ncontent-length: 90000\r\n\r\n", b" "),
-    "pieces": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
-    "a body without an end": (b"HTTP/1.0 200 OK\r\n\r\n", b" "),
-    "a header": (b"HTTP/1.1 200 OK\r\nx: ", b" "),
-}
 
 
 @pytest.mark.parametrize("name", DRIPS)

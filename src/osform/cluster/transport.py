@@ -25,6 +25,7 @@ from osform.cluster.answer import Careful
 from osform.cluster.signing import signer
 from osform.core.connection import LOOPBACK, Basic, Bearer, Connection, Hidden, SigV4, Tls, parse, without_password
 from osform.errors import InputError
+from osform.waiting import waiting
 
 MOST = 64 << 20
 """Bytes of an answer; osform asks for nothing that comes near."""
@@ -72,17 +73,17 @@ class Wire(Base):
             sent |= self._sign(method, full, body)
         longest = timeout or self.timeout
         # As long as a socket waits for its first byte, and as long again for the rest.
-        with wire.waiting(2 * longest) as waiting:
+        with waiting(2 * longest) as answering:
             try:
                 answer = self._manager.urlopen(
                     method, full, body=body, headers=sent, timeout=longest,
                     retries=Retry(False), redirect=False, preload_content=False,
                 )  # fmt: skip
                 text = _text(answer)
-                if waiting.over:  # what ended then may look like an answer without a length
+                if answering.over:  # what ended then may look like an answer without a length
                     raise TimeoutError("the answer was not whole in time")
             except (urllib3.exceptions.HTTPError, OSError, TooBig) as error:
-                cause = TimeoutError("the answer was not whole in time") if waiting.over else error
+                cause = TimeoutError("the answer was not whole in time") if answering.over else error
                 raise NoConnection("N/A", type(cause).__name__, cause) from error
         if not 200 <= answer.status < 300 and answer.status not in ignore:
             if location := answer.headers.get("location"):

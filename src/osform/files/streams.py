@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from osform.core.unpacking import MUCH, swollen
 from osform.errors import InputError, MissingExtra
 from osform.files.inputs import STDIN
 
@@ -23,8 +24,8 @@ PARQUET = b"PAR1"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 # Of zeros, four packed bytes become 128 KB.
 _PACKED_BLOCK = 1 << 10
-_MUCH, _RATIO = 64 << 20, 500
-"""Bytes that any file may unpack to; beyond, no more than so many for each packed one: what has more is a bomb."""
+_RATIO = 500
+"""Bytes that a packed one may become in a large file: what has more is a bomb."""
 _MARK = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _AGAIN = "mend it and run the same command again: what is in already is not sent twice"
 
@@ -69,14 +70,14 @@ class Source:
     def _count(self, piece: bytes) -> None:
         """Raise InputError where a file has become more than anybody's rows would."""
         self._unpacked += len(piece)
-        if self.size and self._unpacked > _MUCH:
+        if self.size and self._unpacked > MUCH:  # where to is asked of the disk, so only then
             too_packed(getattr(self._raw, "name", "the file"), self._unpacked, self._raw.tell())
 
 
 def too_packed(name: str, unpacked: int, packed: int) -> None:
     """Raise InputError where bytes become more than anybody's rows would."""
-    if unpacked > _MUCH and unpacked > _RATIO * packed:
-        raise InputError(f"{name}: unpacks to more than {_RATIO} times its size, and was not read further")
+    if said := swollen(unpacked, packed, _RATIO):
+        raise InputError(f"{name}: {said}")
 
 
 @contextmanager

@@ -6,13 +6,13 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from osform.errors import InputError
+from osform.waiting import sent, waiting
 
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -101,14 +101,14 @@ class Fetcher:
         end = self._clock() + self._web.timeout
         for _ in range(_MOST_REDIRECTS + 1):
             self._check(url)
-            with _ending(max(0.1, end - self._clock()) + _GRACE) as ending:
+            with waiting(max(0.1, end - self._clock()) + _GRACE) as answering:
                 try:
                     found, url = self._answer(url, end)
                 except _Again as again:
-                    if ending.over:
+                    if answering.over:
                         raise self._late() from again
                     raise
-            if ending.over:  # what ended then may look like an answer without a length
+            if answering.over:  # what ended then may look like an answer without a length
                 raise self._late()
             if found is not None:
                 return found
@@ -186,42 +186,6 @@ class Fetcher:
             return self._pool
 
 
-_here = threading.local()
-
-
-class _Ending:
-    """When an answer has to be there. A socket's timeout is for one read: what drips would be listened to for days."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds, self.over = seconds, False
-        self._timer: threading.Timer | None = None
-
-    def begin(self, sock: Any) -> None:
-        """Asked: shut the connection down unless all is there in time."""
-        self._timer = threading.Timer(self._seconds, self._give_up, [sock])
-        self._timer.daemon = True
-        self._timer.start()
-
-    def end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _give_up(self, sock: socket.socket) -> None:
-        self.over = True
-        with suppress(OSError):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own, which would change what is being read
-
-
-@contextmanager
-def _ending(seconds: float) -> Iterator[_Ending]:
-    """Wait no longer than that for the answer to what this thread asks inside."""
-    found = _here.ending = _Ending(seconds)
-    try:
-        yield found
-    finally:
-        found.end()
-
-
 class _Again(Exception):
     """What may go better the next time; ``after`` seconds, where the server says so."""
 
@@ -272,7 +236,7 @@ def _manager(web: Web) -> Any:
             return _named(self, connect)
 
         def getresponse(self) -> Any:
-            _here.ending.begin(self.sock)
+            sent(self.sock)
             return super().getresponse()
 
     class Secure(HTTPSConnection):
@@ -280,7 +244,7 @@ def _manager(web: Web) -> Any:
             return _named(self, connect)
 
         def getresponse(self) -> Any:
-            _here.ending.begin(self.sock)
+            sent(self.sock)
             return super().getresponse()
 
     class PlainPool(HTTPConnectionPool):

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-_MUCH, _RATIO = 64 << 20, 50
-"""Bytes that any shard may unpack to; beyond, so many for each packed one. Pictures hardly shrink."""
+from osform.core.unpacking import swollen
+
+_RATIO = 50
+"""Bytes that a packed one may become in a large shard. Pictures hardly shrink."""
 _MOST_HEADER = 1 << 20
 """Bytes of a long name, or of a member's other headers."""
 _PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
@@ -65,6 +67,6 @@ class _Counted(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         piece = self._stream.read(size)
         self._size += len(piece)
-        if self._size > _MUCH and self._size > _RATIO * self._raw.tell():
-            raise tarfile.ReadError(f"unpacks to more than {_RATIO} times its size, and was not read further")
+        if said := swollen(self._size, self._raw.tell(), _RATIO):
+            raise tarfile.ReadError(said)
         return piece
