@@ -5,21 +5,26 @@ The export runs in this process here, without the fresh one around it, so that a
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import resource
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from osform.core.events import silent
+from osform.core.events import Event, Note, silent
 from osform.core.models import Format, HubSource, PackagedModel
 from osform.errors import ExportError
 from osform.export import sources
 from osform.export.jobs import Answer, Job
 from osform.export.work import carry_out
+from osform.files.models import load_model
+from osform.flows.exporting import export_model
 from tests import families
 from tests.export.conftest import PROBES, build
 
@@ -132,21 +137,61 @@ def test_weights_that_are_not_a_number_fail(tiny: Tiny, tmp_path: Path) -> None:
     weights = tmp_path / "weights" / "model.safetensors"
     tensors = load_file(weights)
     save_file({name: tensor * float("nan") for name, tensor in tensors.items()}, weights, {"format": "pt"})
-    from osform.flows.exporting import export_model
-
     with pytest.raises(ExportError, match="disagrees with its source"):
         export_model(model, "onnx", "fp32", cache=tmp_path, report=silent, environment=os.environ)
     assert list((tmp_path / "bundles").iterdir()) == []
 
 
-def test_a_pinned_repository_is_found_in_the_hubs_cache_without_a_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+DAMAGED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "cut off": ("model.safetensors", lambda content: content[:-9]),
+    "a pointer of Git LFS": ("model.safetensors", lambda _: b"version https://git-lfs.github.com/spec/v1\n"),
+    "no JSON": ("config.json", lambda content: content[:-9]),
+    "no tokenizer": ("tokenizer.json", lambda content: content[:-9]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_file_of_the_source_that_is_damaged_is_a_sentence(tiny: Tiny, tmp_path: Path, name: str) -> None:
+    model, (file, damage) = tiny(), DAMAGED[name]
+    path = tmp_path / "weights" / file
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ExportError, match=r"sentence-transformers can't load .*weights") as refused:
+        exported(model, "onnx", tmp_path)
+    assert "one may be cut off" in (refused.value.hint or "")
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An encoder with a Dense layer, as a snapshot in the hub's cache; the hub itself can't be reached."""
+    for module in ("huggingface_hub.constants", "huggingface_hub._snapshot_download.constants"):
+        monkeypatch.setattr(f"{module}.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(f"{module}.ENDPOINT", "http://127.0.0.1:9")
+    return build(tmp_path / "models--org--name" / "snapshots" / COMMIT)
+
+
+def test_a_pinned_repository_is_found_in_the_hubs_cache_without_a_network(snapshot: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+    assert sources.locate(HubSource("org/name", COMMIT), tmp_path, events.append) == snapshot
+    assert events == []
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "2_Dense/model.safetensors", "1_Pooling/config.json", "a shard"])
+def test_the_rest_of_a_repository_is_fetched_where_the_cache_has_a_part_of_it(
+    snapshot: Path, tmp_path: Path, file: str
 ) -> None:
-    place = tmp_path / "models--org--name"
-    built = build(place / "snapshots" / COMMIT)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(tmp_path))
-    assert sources.locate(HubSource("org/name", COMMIT), tmp_path, silent) == built
+    if file == "a shard":
+        shards = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
+        (snapshot / "model.safetensors.index.json").write_text(json.dumps(shards))
+    else:
+        (snapshot / file).unlink()
+    events: list[Event] = []
+    sources.locate(HubSource("org/name", COMMIT), tmp_path, events.append)
+    assert events == [Note(f"fetching huggingface org/name@{COMMIT}")]
+
+
+def test_a_repository_whose_name_cannot_be_one_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"model\.yaml: .*org/na--me"):
+        sources.locate(HubSource("org/na--me", COMMIT), tmp_path, silent)
 
 
 def test_a_repository_without_a_revision_is_refused_with_what_to_write(tmp_path: Path) -> None:
@@ -173,3 +218,29 @@ def test_the_hash_of_a_source_covers_weights_and_settings_but_not_its_documentat
     assert sources.digest(folder) == before
     (folder / "model.safetensors").write_text("other")
     assert sources.digest(folder) != before
+
+
+def test_two_exports_at_once_are_both_in_the_lock(tiny: Tiny, tmp_path: Path) -> None:
+    model = tiny()
+    folder = Path(model.spec.folder)
+    how: dict[str, Any] = {"cache": tmp_path, "environment": os.environ}
+
+    def beside(event: Event) -> None:
+        if event == Note("tiny: exporting onnx fp32"):
+            export_model(model, "torch_script", "fp32", report=silent, **how)
+
+    export_model(model, "onnx", "fp32", report=beside, **how)
+    lock = load_model(folder).lock
+    assert lock is not None
+    assert [bundle.format for bundle in lock.bundles] == ["onnx", "torch_script"]
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing_in_the_cache(tiny: Tiny, tmp_path: Path) -> None:
+    model, before = tiny(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # a file may be no longer, as on a disk without room
+    try:
+        with pytest.raises(ExportError, match=r"bundle\.zip: File too large"):
+            export_model(model, "onnx", "fp32", cache=tmp_path, report=silent, environment=os.environ)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "bundles").iterdir()) == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from osform.core.events import silent
-from osform.core.models import Bundle
+from osform.core.models import Bundle, PathSource
 from osform.errors import ExportError
 from osform.export import places, sources
 from osform.export.server import serve
@@ -49,6 +49,15 @@ def test_weights_in_a_pickle_are_refused_unless_they_are_asked_for(
         sources.digest(tmp_path)
     monkeypatch.setenv("OSFORM_PICKLED_WEIGHTS", "1")
     assert sources.digest(tmp_path)
+
+
+def test_a_pickle_is_refused_before_it_is_read_and_beside_safetensors_that_nobody_would_read(tmp_path: Path) -> None:
+    for name in ("config.json", "adapter.safetensors", "pytorch_model.bin"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ExportError, match=r"pytorch_model\.bin may hold a program besides weights"):
+        sources.locate(PathSource(str(tmp_path)), tmp_path, silent)
+    (tmp_path / "model.safetensors").write_text("{}")
+    assert sources.locate(PathSource(str(tmp_path)), tmp_path, silent) == tmp_path
 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,17 @@ def test_a_projection_is_fitted_once_and_the_bundle_repeats(tiny: Tiny, tmp_path
     assert (layer.stat().st_mtime_ns, bundle.read_bytes()) == before
 
 
+def test_a_projection_that_a_full_disk_cut_off_is_fitted_anew(tiny: Tiny, tmp_path: Path) -> None:
+    model, before = tiny(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))  # a file may be no longer, as on a disk without room
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            exported(model, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert min(exported(model, tmp_path).cosines) > 0.999999
+
+
 def test_without_texts_a_projection_is_fitted_on_the_vocabulary(tiny: Tiny, tmp_path: Path) -> None:
     model = tiny()
     exported(model, tmp_path, texts=())
@@ -76,6 +88,9 @@ def test_the_lock_covers_the_weights_of_the_projection(tiny: Tiny, tmp_path: Pat
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ExportError, match="holds other files than those that were exported"):
+        verify_model(locked, "onnx", "fp32", cache=tmp_path, report=silent, environment=os.environ)
+    weights.unlink()
+    with pytest.raises(ExportError, match=r"projection\.safetensors is not there"):
         verify_model(locked, "onnx", "fp32", cache=tmp_path, report=silent, environment=os.environ)
 
 

@@ -86,6 +86,12 @@ def test_a_tolerance_is_a_number_or_says_what_differs_from_the_usual(tmp_path: P
     assert tolerance == {"fp32": Tolerance(0.99), "int8": Tolerance(0.95, 0.99, 0.8)}
 
 
+def test_a_mistyped_key_of_a_tolerance_is_told_once_with_the_nearest_known_one(tmp_path: Path) -> None:
+    said = wrong(tmp_path, "source: {path: q}\ntolerance:\n  int8: {lest: 0.9}\n")
+    assert "model.yaml:3 tolerance.int8.lest: unknown key 'lest'; did you mean least?" in said
+    assert "expected a number" not in said
+
+
 def test_8_bits_are_for_onnx_alone(tmp_path: Path) -> None:
     said = wrong(tmp_path, "source: {path: q}\nexports: {torch_script: [fp32, int8]}\n")
     assert "exports.torch_script[1]: int8 is made for onnx alone" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
@@ -78,6 +79,25 @@ def test_a_damaged_bundle_in_the_cache_is_fetched_anew(tmp_path: Path, url: str)
     assert obtain(tmp_path, url).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("way", ["folder", "url"])
+def test_a_disk_without_room_for_a_bundle_is_a_sentence(tmp_path: Path, place: Path, url: str, way: str) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(CONTENT) - 1, before[1]))  # a file may be no longer
+    try:
+        with pytest.raises(ExportError, match=r"cache.*: File too large"):
+            obtain(tmp_path, url if way == "url" else str(place))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "cache" / "bundles").iterdir()) == []
+
+
+def test_a_cache_that_is_no_folder_is_a_sentence(tmp_path: Path, place: Path) -> None:
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(ExportError, match=r"cache.*: Not a directory") as failed:
+        obtain(tmp_path, str(place))
+    assert "OSFORM_CACHE" in (failed.value.hint or "")
+
+
 def test_bytes_that_are_not_the_locks_are_refused(tmp_path: Path, place: Path) -> None:
     (place / f"{SHA256}.zip").write_bytes(b"another bundle")
     with pytest.raises(ExportError, match="has the SHA-256"):
@@ -105,15 +125,38 @@ def test_the_password_of_a_place_is_in_no_message(
     assert "sesame" not in f"{failed.value}{failed.value.__cause__}"
 
 
+def libraries(folder: Path, **content: str) -> dict[str, str]:
+    """An environment in which importing these modules does what is written here, and a model that would be loaded."""
+    (folder / "libraries").mkdir()
+    for name, text in content.items():
+        (folder / "libraries" / f"{name}.py").write_text(text)
+    (folder / "weights").mkdir()
+    (folder / "weights" / "config.json").write_text("{}")
+    path = [str(folder / "libraries"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
 @pytest.fixture
 def without_torch(tmp_path: Path) -> dict[str, str]:
     """An environment in which importing torch fails, as in an install without the extra."""
-    (tmp_path / "libraries").mkdir()
-    (tmp_path / "libraries" / "sentence_transformers.py").write_text("import torch")
-    (tmp_path / "libraries" / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')")
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "config.json").write_text("{}")
-    return {**os.environ, "PYTHONPATH": str(tmp_path / "libraries")}
+    raised = "raise ModuleNotFoundError('No module named torch', name='torch')"
+    return libraries(tmp_path, sentence_transformers="import torch", torch=raised)
+
+
+def test_an_export_that_the_system_killed_says_what_that_is_most_often(tmp_path: Path) -> None:
+    killed = libraries(tmp_path, sentence_transformers="import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(ExportError, match="the export process was ended: Killed") as failed:
+        export_model(model(tmp_path), "onnx", "fp32", cache=tmp_path / "c", report=silent, environment=killed)
+    assert "want of memory" in (failed.value.hint or "")
+
+
+def test_a_library_that_only_the_model_wants_is_not_asked_for_as_the_extra(tmp_path: Path) -> None:
+    wants = "def CrossEncoder(*_, **__):\n    raise ImportError('needs the SentencePiece library')\n"
+    others = "SentenceTransformer = SparseEncoder = CrossEncoder\n"
+    wanting = libraries(tmp_path, sentence_transformers=wants + others)
+    with pytest.raises(ExportError, match=r"can't load .*weights: ImportError: needs the SentencePiece") as failed:
+        export_model(model(tmp_path), "onnx", "fp32", cache=tmp_path / "c", report=silent, environment=wanting)
+    assert failed.value.hint is None
 
 
 def test_without_the_extra_an_export_says_what_to_install(tmp_path: Path, without_torch: dict[str, str]) -> None:

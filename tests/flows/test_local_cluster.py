@@ -95,3 +95,17 @@ def test_logs_are_one_file_a_node(host: Host) -> None:
         "data": root / "data/logs/opensearch.log",
         "ml": root / "ml/logs/opensearch.log",
     }
+
+
+def test_a_cluster_that_was_made_without_security_says_so_before_anything_else(host: Host) -> None:
+    known(host, State(Spec("mine")))
+    with pytest.raises(LocalClusterError, match="the cluster mine was made without security, and stays so") as caught:
+        up("mine", Asked(secure=True), host=host)
+    assert "osform cluster down --purge --name mine" in str(caught.value.hint)
+
+
+def test_a_folder_that_can_not_be_made_is_a_sentence(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(LocalClusterError, match=f"{tmp_path}/data") as caught:
+        up(host=host)
+    assert "OSFORM_DATA_DIR" in str(caught.value.hint)

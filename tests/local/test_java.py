@@ -82,3 +82,10 @@ def test_a_java_that_the_nodes_account_may_not_run_is_passed_over(tmp_path: Path
     hidden, open_ = jdk(tmp_path / "hidden", "25"), jdk(tmp_path / "open", "21")
     env = {"OPENSEARCH_JAVA_HOME": str(hidden), "JAVA_HOME": str(open_)}
     assert find(JavaRange(21), env, "OpenSearch", lambda program: hidden not in program.parents).home == open_
+
+
+def test_a_java_that_the_nodes_account_may_not_run_is_no_secret_where_none_else_fits(tmp_path: Path) -> None:
+    env = {"OPENSEARCH_JAVA_HOME": str(jdk(tmp_path / "hidden", "25"))}
+    with pytest.raises(LocalClusterError) as caught:
+        find(JavaRange(99), env, "OpenSearch", lambda program: tmp_path not in program.parents)
+    assert f"Java 25 in {tmp_path}/hidden, which the account of the nodes can't run" in caught.value.message

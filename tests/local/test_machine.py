@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -16,10 +17,22 @@ from osform.local.machine import (
     check_folder,
     check_memory,
     check_ports,
+    make_folder,
     reachable,
 )
 
 NOBODY = Account("nobody", 65534, 65534)
+
+
+def test_folders_are_open_to_the_account_of_the_nodes_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        make_folder(tmp_path / "shared" / "inner", NOBODY)
+        make_folder(tmp_path / "own", None)
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("shared", "shared/inner", "own")]
+    assert modes == [0o755, 0o755, 0o700]
 
 
 def test_a_taken_port_is_named_with_how_to_find_its_owner_and_one_that_is_free() -> None:
@@ -59,6 +72,17 @@ def test_a_containers_limit_counts_when_it_is_lower(tmp_path: Path) -> None:
     put("sys/fs/cgroup/memory.max", "max\n")
     assert available_memory(tmp_path) == 8 << 30
     put("sys/fs/cgroup/memory.max", f"{4 << 30}\n")
+    assert available_memory(tmp_path) == 3 << 30
+
+
+def test_files_that_a_container_s_kernel_keeps_are_no_memory_in_use(tmp_path: Path) -> None:
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text(f"{4 << 30}\n")
+    (group / "memory.current").write_text(f"{4 << 30}\n")
+    (group / "memory.stat").write_text(f"anon 9\nfile 8\ninactive_file {1 << 30}\nactive_file {2 << 30}\nshmem 7\n")
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemAvailable:  8388608 kB\n")
     assert available_memory(tmp_path) == 3 << 30
 
 

@@ -57,6 +57,15 @@ def test_a_picture_of_any_shape_has_the_vector_that_transformers_gives(
     assert numpy.linalg.norm(found) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_picture_that_was_indexed_small_is_the_same_one_in_full_size(folder: Path) -> None:
+    tower = towers.load(folder, "cpu")
+    noise = [numpy.random.default_rng(seed).integers(0, 255, (6, 8, 3), "uint8") for seed in (1, 2)]
+    large, another = (Image.fromarray(each).resize((1936, 1452)) for each in noise)
+    seen = [tower.see(pixels_of(each, tower)[None])[0] for each in (large, large.resize((200, 150)), another)]
+    assert seen[0] @ seen[1] > 0.99
+    assert seen[0] @ seen[1] > seen[0] @ seen[2]
+
+
 def test_a_vector_does_not_depend_on_its_batch(folder: Path) -> None:
     tower = towers.load(folder, "cpu")
     pixels = numpy.stack([pixels_of(picture(40 + n, 50), tower) for n in range(5)])

@@ -15,7 +15,7 @@ NAME = click.option("--name", default="default", show_default=True, help="Which 
 
 @click.group()
 def cluster() -> None:
-    """A real OpenSearch on this machine, no Docker: a data node and a dedicated ML node."""
+    """Run a real OpenSearch on this machine, without Docker: a data node and a dedicated ML node."""
 
 
 @cluster.command()
@@ -39,8 +39,8 @@ def up(
 ) -> None:
     """Start the cluster, or what is missing of it, and wait until it serves.
 
-    The first time it is downloaded (about 690 MB, 570 MB for 2.19.6) and unpacked. What is not given is as at the last
-    time.
+    The first time it is downloaded (about 690 MB, 570 MB for 2.19.6) and unpacked. Options that are left
+    out keep their values from the last time.
     """
     from osform.flows import local_cluster
 
@@ -55,7 +55,7 @@ def up(
 @click.option("--node", metavar="NODE", help="Stop this node alone: data, ml, ml-2 ... `up` brings it back.")
 @click.option("--purge", is_flag=True, help="Remove the cluster's data and logs as well.")
 def down(name: str, node: str | None, purge: bool) -> None:
-    """Stop the cluster. Its data stay, unless --purge is given."""
+    """Stop the cluster. Its data are kept, unless --purge is given."""
     from osform.flows import local_cluster
 
     if node and purge:
@@ -68,7 +68,7 @@ def down(name: str, node: str | None, purge: bool) -> None:
 @NAME
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def status(name: str, form: str) -> None:
-    """Nodes, processes, ports and health."""
+    """Show nodes, processes, ports and health."""
     from osform.flows import local_cluster
 
     state = local_cluster.status(name)
@@ -81,7 +81,7 @@ def status(name: str, form: str) -> None:
 @click.option("--lines", default=50, show_default=True, help="How many of the last lines of each node.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines as they come.")
 def logs(name: str, node: str | None, lines: int, follow: bool) -> None:
-    """What the nodes wrote into their logs."""
+    """Show what the nodes wrote into their logs."""
     from osform.flows import local_cluster
     from osform.local.logs import follow as following
     from osform.local.logs import tail

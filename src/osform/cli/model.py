@@ -55,7 +55,7 @@ def _which(command: Command) -> Command:
 
 @click.group()
 def model() -> None:
-    """Packaged models: export, verify, list."""
+    """Package models: export them, verify them against their source, list them."""
 
 
 @model.command()
@@ -131,7 +131,7 @@ def verify(
 @_cache_option
 @format_option()
 def list_(models_folder: Path, cache: Path | None, format: str) -> None:
-    """The models, what of them was exported, and whether it is in the cache."""
+    """List the models, what was exported of them, and whether it is in the cache."""
     rows = list(_rows(_all(models_folder), _cache(cache)))
     if format == "json":
         click.echo(json.dumps(rows))

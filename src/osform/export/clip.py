@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osform.errors import ExportError
-from osform.export.encoder import Encoder
+from osform.export.encoder import Encoder, unreadable
 from osform.export.jobs import Job
 
 if TYPE_CHECKING:
@@ -28,10 +28,17 @@ _INSIDE = "0_CLIPModel"
 def folder_of(source: Path) -> Path | None:
     """The folder with CLIP in a source, or None where it is another model."""
     for folder in (source, source / _INSIDE):
-        config = folder / "config.json"
-        if config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") in TYPES:
+        if _type_in(folder / "config.json") in TYPES:
             return folder
     return None
+
+
+def _type_in(config: Path) -> Any:
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None  # if it is there, its loader will say so
+    return content.get("model_type") if isinstance(content, dict) else None
 
 
 @dataclass(frozen=True)
@@ -79,8 +86,8 @@ def load(job: Job, folder: Path, attention: str | None) -> TextTower:
             str(folder), local_files_only=True, output_loading_info=True, **options
         )
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise ExportError(f"transformers can't load {folder}: {error}") from error
+    except Exception as error:  # as in encoder.load
+        raise unreadable("transformers", folder, error) from error
     if told["missing_keys"]:
         missing = ", ".join(sorted(told["missing_keys"])[:2])
         raise ExportError(f"{folder}: weights are missing, {missing} among them", hint="is it CLIP with both towers?")

@@ -101,8 +101,8 @@ def load(job: Job, *, attention: str | None = None) -> Encoder:
         model = classes[job.function_name](
             str(folder), device="cpu", local_files_only=True, trust_remote_code=False, model_kwargs=options
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:  # what its loader raises for bad folders
-        raise ExportError(f"sentence-transformers can't load {folder}: {error}") from error
+    except Exception as error:  # Rust's libraries raise plain ones, Python's whatever a file makes of them
+        raise unreadable("sentence-transformers", folder, error) from error
     model = model.float().eval().requires_grad_(False)
     if not hasattr(model[0], "auto_model") or not getattr(model.tokenizer, "is_fast", False):
         raise ExportError(f"{folder}: expected a transformer with a tokenizer.json, found {type(model[0]).__name__}")
@@ -121,6 +121,14 @@ def load(job: Job, *, attention: str | None = None) -> Encoder:
         case "sparse_encoding":
             _check_sparse_encoder(model, folder)
     return Encoder(model, _limit(model, job), job.function_name)
+
+
+def unreadable(library: str, folder: Path, error: Exception) -> ExportError:
+    """What to say of a folder that a library stumbled over."""
+    # What is wanting where it imports something is no extra of osform: a tokenizer's sentencepiece, say.
+    cut = "compare its files with where they are from: one may be cut off, or a pointer of Git LFS"
+    hint = None if isinstance(error, ImportError) else cut
+    return ExportError(f"{library} can't load {folder}: {type(error).__name__}: {error}", hint=hint)
 
 
 def kept_tokens(tokenizer: Any, count: int) -> numpy.ndarray[Any, Any]:

@@ -8,6 +8,7 @@ caller needs no torch. Job and answer are JSON, a line each, with events in betw
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,9 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "OMP_NUM_THREADS": "1",
 }
+ROOM = "see that it may be read and written, and that there is room; OSFORM_CACHE names another folder for bundles"
+"""What helps where the system refuses a file."""
+SCARCE = "most often for want of memory: an export has the model in memory several times"
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,9 @@ def run(job: Job, report: Report, environment: Mapping[str, str]) -> Answer:
         if status or answer is None:
             chatter.seek(0)
             last = chatter.read().strip().splitlines()[-12:]
-            raise ExportError("\n".join([f"the export process ended with status {status}:", *last]))
+            how = f"was ended: {signal.strsignal(-status)}" if status < 0 else f"ended with status {status}"
+            hint = SCARCE if status == -signal.SIGKILL else None
+            raise ExportError("\n".join([f"the export process {how}:", *last]), hint=hint)
     return answer
 
 

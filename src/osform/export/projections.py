@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from osform import atomic
 from osform.errors import ExportError
 from osform.export import vocabulary
 from osform.export.jobs import Layer
@@ -30,7 +32,7 @@ def fit(model: SentenceTransformer, layer: Layer, source_sha256: str) -> None:
     Raises ExportError where there are too few texts, or no fewer dimensions are asked than the source has.
     """
     import numpy
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     texts = layer.texts or vocabulary.texts(
         model.tokenizer, COUNT, words=(WORDS,), needed_for="a projection without texts"
@@ -51,7 +53,9 @@ def fit(model: SentenceTransformer, layer: Layer, source_sha256: str) -> None:
     largest = numpy.take_along_axis(directions, numpy.abs(directions).argmax(axis=1)[:, None], axis=1)
     weights = numpy.ascontiguousarray(directions * numpy.sign(largest), dtype=numpy.float32)
     # One key, since the order of several is chance in the file.
-    save_file({WEIGHT: weights}, layer.path, {"osform": json.dumps(_origin(layer, source_sha256), sort_keys=True)})
+    origin = {"osform": json.dumps(_origin(layer, source_sha256), sort_keys=True)}
+    # What an interrupt or a full disk cuts off could not be read, and would never be fitted again.
+    atomic.write(Path(layer.path), save({WEIGHT: weights}, origin))
 
 
 def append(model: SentenceTransformer, layer: Layer, source_sha256: str) -> None:
@@ -84,7 +88,8 @@ def _read(layer: Layer, origin: dict[str, Any]) -> Any:
             weights = file.get_tensor(WEIGHT)
     except (OSError, SafetensorError) as error:
         raise ExportError(
-            f"{layer.path} can't be read: {error}", hint="take it back from Git, or export the model, which fits it"
+            f"{layer.path} can't be read: {error}",
+            hint="take it back from Git; or delete it and export the model, which fits it anew",
         ) from error
     other = [
         f"{key} {str(told.get(key))[:12]}, now {str(origin[key])[:12]}"

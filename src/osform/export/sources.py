@@ -17,8 +17,12 @@ READ = (".json", ".txt", ".model", ".jinja", ".safetensors")
 WEIGHTS = (".safetensors", ".bin")
 _NAMING = ("modules.json", "*config.json")
 """Files that may name classes."""
+_SAFE = ("model.safetensors", "model.safetensors.index.json")
+"""What transformers and sentence-transformers read in place of a pickle, where one of these is beside it."""
 # The same weights for other programs, which a folder from the hub may hold as well; and pictures of training.
 ELSEWHERE = ("onnx", "openvino", "tf", "flax", "coreml", "eval", "runs")
+TOKENIZERS = ("tokenizer.json", "vocab.*", "*.model")
+WITHOUT_WEIGHTS = ("Pooling", "SpladePooling", "Dropout")  # modules of which there is a config.json alone
 
 
 def locate(source: Source, home: Path, report: Report) -> Path:
@@ -41,6 +45,7 @@ def locate(source: Source, home: Path, report: Report) -> Path:
         raise ExportError(
             f"{home / 'model.yaml'}: {source}: neither config.json nor modules.json in {folder}", hint=hint
         )
+    files_of(folder)  # which refuses weights that may hold a program before anything reads them
     return folder
 
 
@@ -65,7 +70,7 @@ def files_of(folder: Path) -> list[Path]:
         if path.is_file()
         and not any(part.startswith(".") or part in ELSEWHERE for part in path.relative_to(folder).parts)
     ]
-    safe = {path.parent for path in found if path.suffix == ".safetensors"}
+    safe = {path.parent for path in found if path.name in _SAFE}
     kept = [path for path in found if path.suffix in READ or (path.suffix == ".bin" and path.parent not in safe)]
     pickles = [path.name for path in kept if path.suffix == ".bin"]
     if pickles and os.environ.get("OSFORM_PICKLED_WEIGHTS") != "1":
@@ -134,15 +139,19 @@ def _from_hub(source: HubSource, home: Path, report: Report) -> Path:
         )
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingExtra("export", "reading a model from the Hugging Face Hub", error) from error
     try:
         found = Path(snapshot_download(source.repository, revision=source.revision, local_files_only=True))
         if _complete(found):
             return found
+    except HFValidationError as error:
+        hint = "expected ORGANISATION/NAME as in the address of the model's page on the hub"
+        raise ExportError(f"{home / 'model.yaml'}: {error}", hint=hint) from error
     except LocalEntryNotFoundError:
-        report(Note(f"fetching {source}"))
+        pass
+    report(Note(f"fetching {source}"))
     wanted = [f"*{suffix}" for suffix in (*READ, *WEIGHTS)]
     unwanted = [f"{folder}/*" for folder in ELSEWHERE]
     try:
@@ -160,5 +169,22 @@ def _from_hub(source: HubSource, home: Path, report: Report) -> Path:
 
 
 def _complete(folder: Path) -> bool:
-    """Whether a snapshot holds weights, and not just the few files that somebody looked at."""
-    return any(path.suffix in WEIGHTS for path in files_of(folder))
+    """Whether a snapshot holds what its modules read: a fetch that was cut off, or another program's, may hold less."""
+    parts = [("Transformer", folder)]
+    try:
+        if (folder / "modules.json").is_file():
+            modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+            parts = [(str(each["type"]).rpartition(".")[2], folder / str(each["path"])) for each in modules]
+        return any(next(folder.rglob(name), None) for name in TOKENIZERS) and all(
+            (part / "config.json").is_file() if kind in WITHOUT_WEIGHTS else kind == "Normalize" or _weights_in(part)
+            for kind, part in parts
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):  # a file that is not what its name says
+        return False
+
+
+def _weights_in(folder: Path) -> bool:
+    indices = [json.loads(path.read_text(encoding="utf-8"))["weight_map"] for path in folder.glob("*.index.json")]
+    if indices:
+        return any(all((folder / name).is_file() for name in {*shards.values()}) for shards in indices)
+    return any(path.suffix in WEIGHTS for path in folder.glob("*"))

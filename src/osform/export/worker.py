@@ -11,11 +11,15 @@ from typing import Any, TextIO
 from osform.core.events import Event
 from osform.core.models import Int8
 from osform.errors import OsformError
-from osform.export.jobs import Answer, Job, Layer
+from osform.export.jobs import ROOM, Answer, Job, Layer
 
 
 def main() -> None:
-    """Carry out the job. Errors that osform raises on purpose are told to the caller, others end in a traceback."""
+    """Carry out the job.
+
+    Errors that osform raises on purpose, and what the system says of files, are told to the caller; others end in a
+    traceback.
+    """
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)  # libraries that print must not speak into the channel
         values = json.load(sys.stdin)
@@ -32,6 +36,10 @@ def main() -> None:
             _tell(channel, {"error": error.message, "hint": error.hint})
         except ImportError as error:
             _tell(channel, {"missing": error.name, "reason": str(error)})
+        except OSError as error:
+            if error.errno is None:  # a library that can't be loaded, say
+                raise
+            _tell(channel, {"error": f"{error.filename or job.bundle}: {error.strerror or error}", "hint": ROOM})
         else:
             _tell(channel, {"answer": asdict(answer)})
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import struct
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml as pyyaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from osform import atomic
 from osform.core.document import Document
 from osform.core.models import Bundle, Format, ModelLock, Precision, Probe
 from osform.errors import SpecError
@@ -93,6 +95,19 @@ def read_lock(path: Path, name: str) -> ModelLock:
     )
 
 
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Have a model's folder to oneself while its lock is read and written: two exports at once are both entered."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Some network file systems lock no folders. What is lost there is what others write in that moment alone.
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def write_lock(path: Path, lock: ModelLock) -> bool:
     """Write the lock, in one step; returns False, and touches nothing, where the file says the same already."""
     text = (HEADER if lock.function_name == "TEXT_EMBEDDING" else _OTHERS) + pyyaml.dump(
@@ -100,14 +115,7 @@ def write_lock(path: Path, lock: ModelLock) -> bool:
     )
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".lock-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)  # mkstemp keeps it to the owner, but this one is committed
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    atomic.write(path, text.encode())
     return True
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from osform.core.connection import without_password
 from osform.core.events import Note, Report
@@ -21,6 +23,9 @@ from osform.files import bundles, locks
 from osform.files.models import read_probes
 from osform.flows import promises
 from osform.flows.agreeing import Agreement, agreement, corpus_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,22 @@ class Verified:
     agreement: Agreement
 
 
+def _told(work: Callable[P, T]) -> Callable[P, T]:
+    """A full disk, a folder that nobody may write to, and whatever else the system says of files, as a sentence."""
+
+    @wraps(work)
+    def told(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except OSError as error:
+            # Of a copy the second name is what is written; what a full disk stops has none.
+            place = error.filename2 or error.filename or kwargs["cache"]
+            raise ExportError(f"{place}: {error.strerror or error}", hint=jobs.ROOM) from error
+
+    return told
+
+
+@_told
 def export_model(
     model: PackagedModel,
     format: Format,
@@ -91,12 +112,16 @@ def export_model(
             (bundle,),
             tuple(Probe(text, vector) for text, vector in zip(model.spec.probes, answer.vectors, strict=True)),
         )
-        lock = promises.entered(model.lock, fresh, report, update=update_lock, measured=thorough)
-        _, path = bundles.store(cache, Path(job.bundle))
-    written = lock is not model.lock and locks.write_lock(Path(model.spec.folder) / "lock.yaml", lock)
+        home = Path(model.spec.folder)
+        with locks.changing(home):
+            before = _lock_now(home, model.name) if thorough else model.lock
+            lock = promises.entered(before, fresh, report, update=update_lock, measured=thorough)
+            _, path = bundles.store(cache, Path(job.bundle))
+            written = lock is not before and locks.write_lock(home / "lock.yaml", lock)
     return Exported(model.name, bundle, lock, path, found, written)
 
 
+@_told
 def verify_model(
     model: PackagedModel,
     format: Format,
@@ -117,6 +142,9 @@ def verify_model(
         raise ExportError(f"{model.name}: no undamaged {format} {precision} bundle in {cache}", hint=again)
     folder = sources.locate(model.spec.source, Path(model.spec.folder), report)
     assert model.lock is not None
+    layer = Path(model.spec.folder) / PROJECTION
+    if model.spec.projection is not None and not layer.is_file():
+        raise ExportError(f"{layer} is not there, and the bundle was made with it", hint="take it back from Git")
     if _digest(model, folder) != model.lock.source_sha256:
         hint = f"if that is meant: {again} --update-lock"
         raise ExportError(f"{model.name}: {folder} holds other files than those that were exported", hint=hint)
@@ -125,6 +153,7 @@ def verify_model(
     return Verified(model.name, bundle, path, agreement(model.spec, job, jobs.run(job, report, environment)))
 
 
+@_told
 def obtain_bundle(
     model: PackagedModel,
     format: Format,
@@ -169,6 +198,12 @@ def promised(model: PackagedModel, format: Format, precision: Precision) -> Bund
         hint = f"osform model export {model.name} --as {format}"
         raise ExportError(f"{model.name} was never exported as {format} {precision}", hint=hint)
     return bundle
+
+
+def _lock_now(home: Path, name: str) -> ModelLock | None:
+    """The lock after the minutes that an export takes: another one may have entered its bundle meanwhile."""
+    path = home / "lock.yaml"
+    return locks.read_lock(path, name) if path.exists() else None
 
 
 def _job(

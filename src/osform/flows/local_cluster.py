@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,6 +79,19 @@ class Status:
         return any(node.pid for node in self.nodes)
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a disk refuses, as a sentence: a folder of somebody else, a file where a folder should be, no room."""
+    try:
+        yield
+    except OSError as error:
+        raise LocalClusterError(
+            f"{error.filename}: {error.strerror}" if error.filename else str(error),
+            hint="is it this user's, with room on its disk? OSFORM_CACHE_DIR and OSFORM_DATA_DIR choose other folders",
+        ) from error
+
+
+@_told()
 def up(
     name: str = "default",
     asked: Asked = Asked(),
@@ -92,6 +106,7 @@ def up(
     Raises LocalClusterError where the machine can't bear it, a node fails, or the time is over.
     """
     host = host or Host.this()
+    machine.make_folder(host.places.lock(name).parent, host.account)
     with held(host.places.lock(name), f"the cluster {name}", report, sleep=host.sleep):
         for last in (False, True):
             known = _known(host, name)
@@ -113,6 +128,7 @@ def up(
         return status(name, host=host)
 
 
+@_told()
 def down(
     name: str = "default",
     *,
@@ -199,12 +215,11 @@ def _agreed(name: str, asked: Asked, known: State | None) -> Spec:
         if asked.secure and asked.version is None:
             asked = replace(asked, version=SECURE_VERSION)
         return Spec(name, **asked.given())  # type: ignore[arg-type]  # the fields of Asked are Spec's
-    spec = replace(known.spec, **asked.given())  # type: ignore[arg-type]
     differing = [key for key, value in asked.given().items() if getattr(known.spec, key) != value]
     suffix = _suffix(name)
     if "version" in differing:
         raise LocalClusterError(
-            f"the cluster {name} holds data of OpenSearch {known.spec.version}, not {spec.version}",
+            f"the cluster {name} holds data of OpenSearch {known.spec.version}, not {asked.version}",
             hint=f"remove it (osform cluster down --purge{suffix}) or give the new one another --name",
         )
     if "secure" in differing:
@@ -212,6 +227,7 @@ def _agreed(name: str, asked: Asked, known: State | None) -> Spec:
             f"the cluster {name} was made {'with' if known.spec.secure else 'without'} security, and stays so",
             hint=f"remove it (osform cluster down --purge{suffix}) or give the new one another --name",
         )
+    spec = replace(known.spec, **asked.given())  # type: ignore[arg-type]
     if differing and known.running():
         what = ", ".join(
             f"{key.replace('_', ' ')} {getattr(known.spec, key)}, not {getattr(spec, key)}" for key in differing
@@ -236,7 +252,7 @@ def _start(
     ports = [port for node in absent for port in (node.http_port, node.transport_port)]
     machine.check_ports(ports, f"osform cluster up{_suffix(spec.name)}")
     place = host.places.cluster(spec.name)
-    place.root.mkdir(parents=True, exist_ok=True, mode=0o755)
+    machine.make_folder(place.root, host.account)
     machine.check_folder(place.root, host.account)
     installed = _installed(host, wanted, here, java, report)
     machine.check_disk(place.root, 500 << 20, "a local cluster")
@@ -264,7 +280,7 @@ def _installed(host: Host, wanted: Release, here: str, java: javas.Java, report:
     target = installation(host.places.cache, wanted, here)
     if target.complete:
         return target
-    target.root.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    machine.make_folder(target.root.parent, host.account)
     machine.check_folder(target.root.parent, host.account)
     with held(host.places.cache / "opensearch.lock", f"OpenSearch {wanted.version}", report, sleep=host.sleep):
         if target.complete:  # by whoever held the lock

@@ -87,16 +87,17 @@ def inspect(home: Path, run: Run = run) -> Java | None:
     return Java(home, version[1], trimmed=bool(listed) and LOCALE_DATA not in listed)
 
 
-def choose(wanted: JavaRange, candidates: Iterable[Java], what: str) -> Java:
+def choose(wanted: JavaRange, candidates: Iterable[Java], what: str, barred: Iterable[Java] = ()) -> Java:
     """The first whole Java of the wanted range.
 
-    Raises LocalClusterError that lists what there is where none fits.
+    Raises LocalClusterError that lists what there is where none fits, those among it that are ``barred`` to the nodes.
     """
     seen = list(candidates)
     for java in seen:
         if java.feature in wanted and not java.trimmed:
             return java
-    found = "; ".join(dict.fromkeys(str(java) for java in seen)) or "none"
+    listed = [*map(str, seen), *(f"{java}, which the account of the nodes can't run" for java in barred)]
+    found = "; ".join(dict.fromkeys(listed)) or "none"
     raise LocalClusterError(
         f"{what} needs {wanted}, a whole JDK; found: {found}",
         hint="install one (on Debian and Ubuntu: apt install openjdk-21-jdk-headless; on macOS: brew install "
@@ -106,5 +107,6 @@ def choose(wanted: JavaRange, candidates: Iterable[Java], what: str) -> Java:
 
 def find(wanted: JavaRange, env: Mapping[str, str], what: str, usable: Callable[[Path], bool] = Path.is_file) -> Java:
     """A Java of the wanted range on this machine whose program is ``usable`` by whoever is to run it."""
-    inspected = (inspect(home) for home in homes(env))
-    return choose(wanted, (java for java in inspected if java and usable(java.home / "bin/java")), what)
+    there = [java for home in homes(env) if (java := inspect(home))]
+    within = [java for java in there if usable(java.home / "bin/java")]
+    return choose(wanted, within, what, [java for java in there if java not in within])

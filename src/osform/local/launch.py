@@ -12,7 +12,7 @@ from osform.local import security, settings
 from osform.local.artifacts import Torch
 from osform.local.install import Installation
 from osform.local.java import Java
-from osform.local.machine import Account
+from osform.local.machine import Account, make_folder
 from osform.local.places import NodePlace
 from osform.local.process import Process, began, find
 from osform.local.spec import Node, Spec
@@ -24,7 +24,8 @@ def prepare(
 ) -> None:
     """Write a node's configuration and give it folders that its account owns; its data are left as they are."""
     shutil.rmtree(place.temporary, ignore_errors=True)  # what a node that was killed left there
-    for folder in (place.root, place.config, place.data, place.logs, place.temporary):
+    make_folder(place.root, account)
+    for folder in (place.config, place.data, place.logs, place.temporary):
         folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     distributed = (installed.home / "config/jvm.options").read_text(encoding="utf-8")
     write(place.config / "opensearch.yml", settings.opensearch_yml(spec, node, place))

@@ -65,6 +65,14 @@ def reachable(path: Path, by: Account | None) -> bool:
     )
 
 
+def make_folder(folder: Path, by: Account | None) -> None:
+    """Make a folder and those above it that are missing, open to the account of the nodes whatever root's umask."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    for each in missing if by else ():
+        each.chmod(0o755)
+
+
 def check_folder(folder: Path, by: Account | None) -> None:
     """Raise LocalClusterError where the nodes could not work in a folder (which exists)."""
     if any(character.isspace() for character in str(folder)):
@@ -96,13 +104,26 @@ def available_memory(root: Path = Path("/")) -> int | None:
     try:
         lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
         amounts += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
-        limit = (root / "sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        used = int((root / "sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+        group = root / "sys/fs/cgroup"
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
         if limit != "max":
-            amounts.append(int(limit) - used)
+            amounts.append(int(limit) - used + _given_back(group))
     except (OSError, ValueError):
         pass  # another system, or no cgroup: what was found so far counts
     return min(amounts) if amounts else None
+
+
+def _given_back(group: Path) -> int:
+    """Bytes of a control group that the kernel gives back when they are needed: files that were read or written.
+
+    They count as used, and what was just downloaded and unpacked would fill a container up to its limit.
+    """
+    try:
+        lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("active_file ", "inactive_file ")))
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def check_memory(nodes: int, heap: int, available: int | None) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from osform import atomic
 from osform.core.connection import Hidden, Wishes
 from osform.errors import LocalClusterError
 from osform.local.places import Places, places
@@ -54,15 +53,7 @@ def save(file: Path, state: State) -> None:
 
 def write(file: Path, text: str, mode: int = 0o644) -> None:
     """Replace a file in one go. A link that someone laid in its place is replaced, not followed."""
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    atomic.write(file, text.encode(), mode)
 
 
 def running_url(name: str = "default", *, at: Places | None = None) -> str | None:
