@@ -32,6 +32,13 @@ def test_describe_may_be_left_out(opt: Path, tmp_path: Path) -> None:
         assert len(out.read_text().splitlines()) == 3
 
 
+def test_a_text_has_at_most_thirty_tokens_where_nothing_else_is_asked(opt: Path, tmp_path: Path) -> None:
+    folder, out = folder_of(tmp_path / "pictures", 1), tmp_path / "out.jsonl"
+    words = ["caption", str(folder), "--model", str(opt), "--out", str(out), "--workers", "0", "--device", "cpu"]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    assert json.loads(out.with_name("out.jsonl.manifest.json").read_text())["made_with"]["max_new_tokens"] == 30
+
+
 def test_pictures_that_fail_make_the_exit_status_3(opt: Path, tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "pictures", 2)
     (folder / "bad.jpg").write_bytes(b"bad")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from osform.cli.data import ingest
 from osform.cli.search import search
-from osform.errors import InputError
+from osform.errors import InputError, Unreachable
 from tests.proxy import Answer, Call, Proxy
 
 INDEX = {
@@ -106,6 +107,14 @@ def test_documents_without_the_text_that_is_embedded_are_warned_of(url: str, tmp
     done = run(ingest, str(tmp_path / "a.jsonl"), "--into", "pics", "--cluster", url, "--format", "json")
     assert json.loads(done.stdout)["without_text"] == {"title": 2}
     assert "no vector is made where 'title' holds no text (2 of 3)" in done.stderr
+
+
+def test_a_cluster_that_is_not_there_is_told_of_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"title": "x"}\n')
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="connection refused, nothing listens there"):
+        run(ingest, str(tmp_path / "a.jsonl"), "--into", "pics", "--cluster", "http://127.0.0.1:1")
+    assert time.monotonic() - began < 10
 
 
 def test_the_cluster_comes_from_the_environment_too(url: str) -> None:

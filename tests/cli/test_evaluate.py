@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,10 @@ def test_validate_says_what_has_checks(words: list[str], capsys: pytest.CaptureF
     assert capsys.readouterr().out == "photos (default): 6 resources, checks of 1 index, no mistake found\n"
     assert ran(["validate", *words[1:3], "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["checks"] == ["images"]
+
+
+def test_a_cluster_that_is_not_there_is_told_of_at_once(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.monotonic()
+    assert ran([*words[:-1], "http://127.0.0.1:1"]) == 1
+    assert "connection refused, nothing listens there" in capsys.readouterr().err
+    assert time.monotonic() - began < 10

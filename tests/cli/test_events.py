@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from osform.cli.events import line, logging
+from osform.cli.events import event_log, line
 from osform.core.events import Changed, Note
 from osform.errors import InputError
 
@@ -27,13 +27,13 @@ def test_an_event_is_one_line_with_its_time_its_name_and_its_fields() -> None:
 def test_a_file_of_events_is_appended_to_and_each_line_is_there_at_once(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text("earlier\n")
-    with logging("text", path) as report:
+    with event_log("text", path) as report:
         report(DONE)
         assert path.read_text().count("\n") == 2
 
 
 def test_with_json_the_events_are_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with logging("json", None) as report:
+    with event_log("json", None) as report:
         report(Note("deploying"))
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -41,5 +41,5 @@ def test_with_json_the_events_are_on_standard_error(capsys: pytest.CaptureFixtur
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--events"), logging("text", tmp_path / "no" / "events.jsonl"):
+    with pytest.raises(InputError, match="--events"), event_log("text", tmp_path / "no" / "events.jsonl"):
         pass

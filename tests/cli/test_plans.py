@@ -10,7 +10,7 @@ import pytest
 from osform.cli.plans import show
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference
-from osform.core.plan import Change, Create, Delete, Effect, Plan, Update
+from osform.core.plan import Change, Create, Delete, Effect, Estimate, Plan, Replace, Update
 from osform.errors import Place
 
 PIPELINE = Address("ingest_pipeline", "describe")
@@ -88,3 +88,20 @@ def test_what_a_change_reaches_is_told_with_its_documents(capsys: pytest.Capture
 
 def update(*differences: Difference) -> Update:
     return Update(address=PIPELINE, reason="changed", differences=differences)
+
+
+def test_what_a_copy_takes_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    change = Replace(
+        address=Address("index", "images"), reason="dependency", estimate=Estimate(20_000, 61_200_000, 180)
+    )
+    lines = shown(change, capsys)
+    assert "    20,000 documents to copy, about 3 min; about 61.2 MB more on disk meanwhile" in lines
+    assert change.estimate is not None
+    assert change.estimate.to_json() == {"documents": 20_000, "seconds": 180, "bytes": 61_200_000}
+
+
+def test_on_a_terminal_each_action_has_its_colour(capsys: pytest.CaptureFixture[str]) -> None:
+    with click.Context(click.Command("plan")) as context:
+        context.color = True
+        show(Plan("photos", "default", (Delete(address=PIPELINE, reason="removed"),)), "text")
+    assert "\x1b[31m\x1b[1m- ingest_pipeline/describe" in capsys.readouterr().out

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from osform.cli.main import COMMANDS, main
 from osform.cli.plans import show
+from osform.cli.stack import ask
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference
 from osform.core.plan import Create, Delete, Plan, Update
@@ -103,10 +107,46 @@ def test_a_long_value_is_cut(capsys: Any) -> None:
     assert max(map(len, capsys.readouterr().out.splitlines()[:-1])) < 250
 
 
+def test_a_plan_that_is_not_on_standard_output_is_shown_to_whoever_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand, terminal = pty.openpty()
+    os.write(hand, b"n\n")
+    with os.fdopen(hand), os.fdopen(terminal) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(click.Abort):
+            ask("carry out this plan?", "--yes", PLAN, "json")
+    out, err = capsys.readouterr()
+    assert out.strip() == ""
+    assert err.startswith("+ ingest_pipeline/describe  create, new")
+    assert err.splitlines()[-1].rstrip() == "carry out this plan? [y/N]:"
+
+
 def test_validate_counts_what_it_checked(stack: Path, typed: Any) -> None:
     assert typed("validate") == (0, "photos (default): 6 resources, no mistake found\n", "")
     status, out, _ = typed("validate", "--env", "production", "--format", "json")
     assert (status, json.loads(out)["environment"], len(json.loads(out)["resources"])) == (0, "production", 6)
+
+
+def test_one_resource_is_counted_as_one(tmp_path: Path, typed: Any) -> None:
+    group = tmp_path / "provision" / "model_group" / "encoders.yaml"
+    group.parent.mkdir(parents=True)
+    group.write_text("name: encoders\n")
+    (tmp_path / "provision" / "stack.yaml").write_text("name: small\n")
+    assert typed("validate", "--provision", str(tmp_path / "provision"))[1].endswith("1 resource, no mistake found\n")
+
+
+def test_a_plan_where_no_stack_is_names_the_command_that_writes_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, err = typed("plan")
+    assert (status, "osform init" in err) == (1, True)
+
+
+def test_the_help_lists_every_command_in_a_section(typed: Any) -> None:
+    shown = [line.split()[0] for line in typed("--help")[1].splitlines() if line.startswith("  ")]
+    assert set(COMMANDS) <= set(shown)
 
 
 def test_render_shows_all_bodies_or_one_in_both_formats(stack: Path, typed: Any) -> None:
@@ -193,7 +233,9 @@ def test_a_plan_of_all_stacks_is_of_an_environment_that_one_of_them_has(
     assert said in err
 
 
-@pytest.mark.parametrize("words", ["rollback index/images", "apply --abandon", "history", "show last", "unlock"])
+@pytest.mark.parametrize(
+    "words", ["rollback index/images", "apply --abandon", "history", "show last", "unlock", "status", "doctor"]
+)
 def test_a_cluster_that_is_not_there_is_told_of_at_once(words: str, stack: Path, typed: Any) -> None:
     began = time.monotonic()
     status, _, err = typed(*words.split(), "--cluster", "http://127.0.0.1:1")

@@ -11,6 +11,8 @@ import pytest
 
 from osform.cluster.copying import Copier, Copy, Handed
 from osform.core.events import silent
+from osform.core.request import Request
+from osform.errors import RequestFailed
 from tests.cluster.indices import Copying
 
 Remember = Callable[[Mapping[str, Any]], None]
@@ -72,6 +74,70 @@ def test_catching_up_that_was_cut_off_goes_on_with_the_page_that_it_was_at() -> 
     fill(cluster, stored)
     assert cluster.copied < 6000 + 12_000 + 5000  # a page and no more was copied twice
     assert ids(cluster, "new") == ids(cluster, "old")
+
+
+def test_a_copy_that_was_killed_in_the_middle_goes_on_there() -> None:
+    cluster, stored, journal = Copying(pace=0.01), dict[str, Any](), dict[str, Any]()
+    for number in range(3000):
+        cluster.write(str(number))
+
+    def killed(_: float) -> None:
+        if cluster.copied >= 1200:
+            cluster.meanwhile = lambda _: None
+            raise KeyboardInterrupt
+
+    cluster.meanwhile = killed
+    with pytest.raises(KeyboardInterrupt):
+        fill(cluster, journal, lambda _: stored.update(deepcopy(journal)))
+    assert 1200 <= cluster.copied < 3000
+    fill(cluster, stored)
+    assert cluster.copied == 3000  # none of them twice
+    assert ids(cluster, "new") == ids(cluster, "old")
+
+
+class Restarted(Copying):
+    """One whose node is restarted under the first tasks: they have written a part, and nobody knows them any more."""
+
+    lost = 2
+
+    def _reindex(self, ids: list[str]) -> str:
+        if self.lost:
+            self.lost -= 1
+            super()._reindex(ids[: len(ids) // 2])
+            return f"node:gone{self.lost}"
+        return super()._reindex(ids)
+
+    def _answer(self, request: Request, name: str, rest: list[str], body: Any) -> Any:
+        if name == "_tasks" and rest and rest[0].startswith("node:gone"):
+            raise RequestFailed(str(request), 404, "resource_not_found_exception", "task belongs to no node")
+        return super()._answer(request, name, rest, body)
+
+
+def test_what_a_task_was_to_copy_that_is_gone_with_its_node_is_copied_by_another() -> None:
+    cluster = Restarted()
+    for number in range(3000):
+        cluster.write(str(number))
+    fill(cluster)
+    assert ids(cluster, "new") == ids(cluster, "old")
+    assert cluster.copied < 3000 + 1000
+
+
+def test_tasks_that_a_killed_copy_left_and_that_are_gone_by_now_leave_no_gap() -> None:
+    cluster, stored, journal = Restarted(pace=0.01), dict[str, Any](), dict[str, Any]()
+    for number in range(3000):
+        cluster.write(str(number))
+
+    def killed(_: float) -> None:
+        if cluster.lost == 0:
+            cluster.meanwhile = lambda _: None
+            raise KeyboardInterrupt
+
+    cluster.meanwhile = killed
+    with pytest.raises(KeyboardInterrupt):
+        fill(cluster, journal, lambda _: stored.update(deepcopy(journal)))
+    fill(cluster, stored)
+    assert ids(cluster, "new") == ids(cluster, "old")
+    assert cluster.copied == 3000
 
 
 def hand_over(cluster: Copying) -> Handed:

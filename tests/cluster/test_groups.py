@@ -24,9 +24,11 @@ class GroupServer(Cluster):
         self.groups: list[str] = []
         self.fault, self.lost = fault, lost
         self.now = 0.0
+        self.searching: Callable[[], None] = lambda: None
 
     def send(self, request: Request, *, timeout: float | None = None) -> Any:
         if request.path.endswith("_search"):
+            self.searching()
             return {"hits": {"hits": [{"_id": each} for each in self.groups]}}
         self.fault()
         if self.groups:
@@ -68,6 +70,20 @@ def failing(error: Exception, times: int) -> Callable[[], None]:
 def test_there_is_one_group_in_the_end(server: GroupServer) -> None:
     assert server.create() == "g1"
     assert server.groups == ["g1"]
+
+
+def test_a_search_that_is_cut_off_in_the_last_moment_of_looking_is_tried_again() -> None:
+    server = GroupServer(failing(Unreachable("reset"), 1))
+    cuts = iter([Unreachable("reset")])
+
+    def cut_off_late() -> None:
+        if server.now > 4.9 and (error := next(cuts, None)):
+            server.now += 1
+            raise error
+
+    server.searching = cut_off_late
+    assert server.create() == "g1"
+    assert next(cuts, None) is None
 
 
 def test_what_an_earlier_run_made_is_found_before_anything_is_sent() -> None:

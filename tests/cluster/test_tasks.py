@@ -61,3 +61,31 @@ def test_a_disk_that_is_full_is_said_while_it_is_waited_for_and_when_that_is_giv
 def test_a_document_that_the_new_index_does_not_take_is_named() -> None:
     with pytest.raises(DocumentsRefused, match=r"a: mapper_parsing_exception: failed to parse field \[n\]"):
         copy(Failing({"index": "new", "id": "a", "cause": WRONG, "status": 400}))
+
+
+class Mended(Failing):
+    """One of which the first three tasks fail."""
+
+    left = 3
+
+    def _reindex(self, ids: list[str]) -> str:
+        self.left -= 1
+        self.mended = 1e9 if self.left >= 0 else 0.0
+        self.failures = [self.failure] if self.left >= 0 else []
+        return super()._reindex(ids)
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (400, {"type": "status_exception", "reason": "Error from remote service: Too many requests"}),
+        (400, {"type": "illegal_argument_exception", "reason": "Model not ready yet. Please run this first: POST ..."}),
+        (429, {"type": "circuit_breaking_exception", "reason": "Memory Circuit Breaker is open"}),
+        (409, {"type": "version_conflict_engine_exception", "reason": "[a]: version conflict"}),
+    ],
+    ids=["a remote model's limit", "a model that is away", "a breaker", "a conflict"],
+)
+def test_what_a_document_is_refused_for_in_passing_is_copied_again(status: int, cause: Any) -> None:
+    cluster = Mended({"index": "new", "id": "a", "cause": cause, "status": status})
+    copy(cluster)
+    assert cluster.copied == 1

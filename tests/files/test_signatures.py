@@ -93,12 +93,22 @@ def test_a_signed_note_approves_and_no_note_of_somebody_else_does(
     noted(origin)
     second = origin.head
     origin.commit("third")
-    origin.git("notes", "--ref=osform", "add", "-m", "approve")
+    origin.git("notes", "--ref=osform", "add", "-m", "approve osform")
     origin.git("push", "--quiet", "origin", "refs/notes/osform")
     mirror.fetch()
     assert mirror.approved(origin.head, approval, str(signers)) == second
     assert mirror.approved(first, approval, str(signers)) == first
     assert mirror.approved(origin.head, Approval(notes="osform", signed=False), "") == origin.head
+
+
+def test_signed_notes_under_another_ref_approve_nothing(origin: Origin, mirror: Repository, signers: Path) -> None:
+    noted(origin)
+    origin.git("update-ref", "refs/notes/production", "refs/notes/osform")  # takes no key
+    origin.git("push", "--quiet", "origin", "refs/notes/production")
+    mirror.fetch()
+    assert mirror.approved(origin.head, Approval(notes="osform"), str(signers)) == origin.head
+    assert mirror.approved(origin.head, Approval(notes="production"), str(signers)) is None
+    assert mirror.approved(origin.head, Approval(notes="production", signed=False), "") == origin.head
 
 
 def test_a_signature_that_was_good_ends_with_its_key(origin: Origin, mirror: Repository, signers: Path) -> None:

@@ -137,7 +137,8 @@ def test_what_may_not_be_read_is_a_mistake(stack: Path) -> None:
 
 
 def test_no_folder_and_no_stack_are_one_mistake_each(tmp_path: Path) -> None:
-    assert mistakes(tmp_path) == ["provision: there is no such folder; --provision DIR names another one"]
+    way = "osform init writes one to start from; --provision DIR names another"
+    assert mistakes(tmp_path) == [f"provision: there is no such folder; {way}"]
     (tmp_path / "provision" / "other").mkdir(parents=True)
     assert len(mistakes(tmp_path)) == 1
 
@@ -226,3 +227,13 @@ def load_stack_commit(stack: Path) -> str | None:
 def test_outside_git_there_is_no_commit(tmp_path: Path) -> None:
     assert head(tmp_path) is None
     assert head(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("bundles", "PROJECT/bundles"), ("/srv/b", "/srv/b"), ("https://b.example/x", "https://b.example/x")],
+)
+def test_a_folder_of_bundles_is_that_of_the_project_wherever_osform_is_run(stack: Path, given: str, read: str) -> None:
+    file = stack / "provision" / "stack.yaml"
+    file.write_text(f"{file.read_text()}\nbundles: {given}\n")
+    assert load_stack(stack / "provision").bundles == read.replace("PROJECT", str(stack))

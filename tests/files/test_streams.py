@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from osform.core.rows import Row
@@ -84,6 +84,7 @@ def test_a_pipe_with_a_name_gives_all_that_goes_in(tmp_path: Path, pack: Callabl
 
 
 @given(st.lists(st.binary(max_size=30)), st.sampled_from(sorted(PACKERS)), st.integers(1, 20))
+@example([b"\xef\xbb\xbf"], "gzip", 1)
 def test_lines_put_together_are_the_file_and_those_that_are_too_long_say_so(
     tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], name: str, limit: int
 ) -> None:

@@ -37,6 +37,21 @@ def test_a_secret_comes_from_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("webhook: '${env.HOOK}', command: [x]", "either webhook or command"),
+        ("command: '${env.HOOK}'", "tell[0].command: text ('${env.HOOK}'), expected a list"),
+        ("on: ['${env.HOOK}'], command: [x]", "tell[0].on[0]: '${env.HOOK}', expected 'applied'"),
+    ],
+)
+def test_a_mistake_beside_a_secret_shows_what_the_file_says(tmp_path: Path, entry: str, words: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        read(tmp_path, LEAST + f"tell: [{{{entry}}}]\n", HOOK="https://h/4711")
+    assert words in str(raised.value)
+    assert "4711" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         (LEAST.replace("[{}]", "[]"), "stacks"),

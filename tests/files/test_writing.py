@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osform.files.writing import dump
+from osform.files.writing import dump, write_new
 from osform.files.yaml import parse
 
 # What the reader refuses is not written: see test_yaml.
@@ -29,3 +30,9 @@ def test_a_body_that_is_written_is_read_as_the_same(body: dict[str, Any]) -> Non
 )
 def test_a_text_that_looks_like_something_else_stays_a_text(text: str) -> None:
     assert parse(dump({"a": text, text: "b"}), "a.yaml").value == {"a": text, text: "b"}
+
+
+def test_a_file_that_can_not_be_written_to_its_end_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        write_new(tmp_path / "a.yaml", "half a letter: \ud800")
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 from osform.core.models import ModelSpec, PathSource, Tolerance
 from osform.errors import ExportError
 from osform.export.jobs import Answer, Job
-from osform.flows.agreeing import Agreement, agreement, corpus_of
+from osform.flows.agreeing import LEAST_CORPUS, Agreement, agreement, corpus_of
 
 TOLERANCE = Tolerance(0.9, 0.98, 0.95)
 SPEC = ModelSpec("m", "models/m", PathSource("w"), (("onnx", "int8"),), {"int8": TOLERANCE}, ("a text",))
@@ -51,7 +51,20 @@ def test_without_a_corpus_only_the_least_cosine_counts() -> None:
     assert found == Agreement(0.91, 0.91, None)
 
 
+def test_a_mean_is_held_to_where_no_corpus_is_asked() -> None:
+    spec = replace(SPEC, tolerance={"int8": Tolerance(0.9, 0.98)})
+    with pytest.raises(ExportError, match=r"has a mean cosine of 0\.910000 to its source, expected 0\.98"):
+        agreement(spec, replace(JOB, corpus=()), answer(0.91, 0.91, 0.91, recall=None))
+
+
 def test_a_corpus_is_the_models_own_file_or_docstrings(tmp_path: Path) -> None:
-    (tmp_path / "corpus.txt").write_text("# mine\none\ntwo\n")
-    assert corpus_of(replace(SPEC, folder=str(tmp_path), corpus="corpus.txt")) == ("one", "two")
+    texts = tuple(f"text {number}" for number in range(LEAST_CORPUS))
+    (tmp_path / "corpus.txt").write_text("\n".join(["# mine", *texts]))
+    assert corpus_of(replace(SPEC, folder=str(tmp_path), corpus="corpus.txt")) == texts
     assert len(set(corpus_of(SPEC))) == 1000
+
+
+def test_a_corpus_of_so_few_texts_that_all_are_each_others_nearest_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("\n".join(f"text {number % 11}" for number in range(1000)))
+    with pytest.raises(ExportError, match=r"corpus\.txt: 11 different texts, expected at least 100"):
+        corpus_of(replace(SPEC, folder=str(tmp_path), corpus="corpus.txt"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from osform.core.events import Note, Warned
 from osform.core.plan import Plan
+from osform.core.request import Request
 from osform.errors import ApplyFailed, NotReady, PlanRefused
 from osform.flows.planning import make_plan
 from tests.flows.memory import MemoryCluster
@@ -115,6 +117,24 @@ def test_what_is_made_is_made_after_what_it_needs() -> None:
     assert Note("create index/images") in events
 
 
+class Paired(MemoryCluster):
+    """One that stores a pipeline only while another one is on its way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = threading.Barrier(2)
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Any:
+        if request.method == "PUT" and "/pipeline/" in request.path:
+            self.both.wait(10)
+        return super().send(request, timeout=timeout)
+
+
+def test_what_does_not_need_each_other_is_made_at_the_same_time() -> None:
+    bodies = {"ingest_pipeline/a": {"processors": []}, "search_pipeline/b": {"description": "b"}}
+    apply(Paired(), spec(bodies))[0].check()
+
+
 def test_a_field_that_is_lost_on_its_way_fails_the_apply_with_its_name(cluster: MemoryCluster) -> None:
     cluster.drops = "description"
     stack = spec(edited(search_pipeline__hybrid={"description": "words", "version": 3}))
@@ -209,6 +229,31 @@ def test_protection_that_comes_or_goes_is_a_change_of_the_ledger_alone(cluster: 
     assert cluster.sent == []
     apply(cluster, spec(rest))[0].check()
     assert cluster.indices == {}
+
+
+class Local(MemoryCluster):
+    """One of ``osform cluster up``, whose k-NN plugin has no native libraries; its nodes say so."""
+
+    def answer(self, request: Any, words: list[str], body: Any) -> Any:
+        if words[0] == "_nodes":
+            return {"nodes": {"n": {"name": "data", "roles": ["data"], "attributes": {"osform_local": "true"}}}}
+        return super().answer(request, words, body)
+
+
+@pytest.mark.parametrize("address", ["index/v", "index_template/v"])
+@pytest.mark.parametrize(
+    ("method", "engine"),
+    [({"engine": "faiss"}, "faiss"), ({}, "none named, which is faiss"), ({"engine": "lucene"}, "")],
+)
+def test_the_local_cluster_is_sent_no_engine_that_would_end_its_node(address: str, method: Any, engine: str) -> None:
+    cluster = Local()
+    mapping = {"properties": {"v": {"type": "knn_vector", "dimension": 3, "method": {"name": "hnsw", **method}}}}
+    template = {"index_patterns": ["v-*"], "priority": 1, "template": {"mappings": mapping}}
+    bodies = {address: {"mappings": mapping} if address == "index/v" else template}
+    if engine:
+        assert f"mappings.properties.v: engine {engine}" in refused(cluster, bodies, force=True)
+    else:
+        apply(cluster, spec(bodies))[0].check()
 
 
 def test_many_deletions_at_once_are_not_made_without_saying_so() -> None:

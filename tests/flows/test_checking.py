@@ -22,6 +22,7 @@ WORDS = st.sampled_from([
     "processors", "text_embedding", "model_id", "field_map", "pipeline", "name", "on_failure", "persistent", "index",
     "default_pipeline", "model", "format", "precision", "group", "description", "osform", "template", "values",
     "phase_results_processors", "describe", "images", "protect", "variables", "rate_limiter", "backend_roles",
+    "request_processors",
 ])  # fmt: skip
 REFS = st.sampled_from([
     "${var.replicas}", "${var.none}", "${env.HOME}", "${env.NONE}", "${model/minilm.model_id}", "x ${env.HOME} y",
@@ -92,6 +93,11 @@ def test_two_cycles_are_told_and_what_else_is_wrong_in_them(folder: Path, tmp_pa
         "c.yaml:1 processors[0].pipeline.name",
         "d.yaml:1 description",
     ]
+
+
+def test_request_processors_that_are_no_list_are_a_mistake(folder: Path, tmp_path: Path) -> None:
+    (told,) = written(folder, tmp_path, "search_pipeline/hybrid.yaml", "request_processors: 5\n")
+    assert "search_pipeline/hybrid.yaml:1 request_processors: a whole number (5), expected a list" in told
 
 
 def test_a_resource_that_needs_itself_is_a_cycle(folder: Path, tmp_path: Path) -> None:

@@ -156,3 +156,21 @@ def test_users_and_roles_need_the_security_plugin() -> None:
 def test_replicas_that_the_cluster_adapts_to_its_nodes_are_no_warning() -> None:
     index = {"settings": {"index.auto_expand_replicas": "0-all"}, "mappings": {"properties": {"v": FIELD}}}
     assert wrong(bodies=BODIES | {Address("index", "i"): index}) == []
+
+
+NEURAL, KNN, COMMONS = "opensearch-neural-search", "opensearch-knn", "opensearch-ml"
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "missing"),
+    [
+        ({"request_processors": [{"neural_query_enricher": {"default_model_id": "m"}}]}, {NEURAL, KNN}),
+        ({"response_processors": [{"rerank": {"by_field": {"target_field": "a"}}}]}, {NEURAL, KNN}),
+        ({"response_processors": [{"ml_inference": {"model_id": "m"}}]}, {COMMONS}),
+        ({"request_processors": [{"filter_query": {"query": {"match_all": {}}}}]}, set()),
+    ],
+)
+def test_a_search_pipeline_alone_needs_the_plugins_of_its_processors(pipeline: Any, missing: set[str]) -> None:
+    bare = replace(VITALS, nodes=(replace(DATA, plugins=frozenset()),))
+    said = wrong(bare, {Address("search_pipeline", "p"): pipeline})
+    assert {each.found for each in said} == {f"{plugin} is not on data" for plugin in missing}

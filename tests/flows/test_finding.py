@@ -46,6 +46,12 @@ def test_an_index_is_written_without_what_the_server_adds_and_its_pipeline_is_a_
     }  # fmt: skip
 
 
+def test_replicas_that_the_server_counts_are_not_written() -> None:
+    stored = {"settings": {"index.auto_expand_replicas": "0-1", "index.number_of_replicas": "0"}}
+    written = bodies(take_inventory(Answers(_all={"i": stored}), spec({}), State()))
+    assert written["index/i"]["settings"] == {"index": {"auto_expand_replicas": "0-1"}}
+
+
 def test_a_dollar_that_the_server_keeps_stays_one() -> None:
     eyes = Answers(_search={"p": {"description": "costs ${5}"}})
     assert bodies(take_inventory(eyes, spec({}), State())) == {"search_pipeline/p": {"description": "costs $${5}"}}

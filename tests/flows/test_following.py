@@ -279,6 +279,18 @@ def test_what_the_server_refused_is_told_once_although_the_last_good_commit_is_g
     assert (len(desk.events), desk.follower.standing.message) == (told, message)
 
 
+def test_a_password_that_is_not_taken_midway_is_no_fault_of_the_commit(at: Callable[..., Desk]) -> None:
+    desk = at()
+    desk.look()
+    expired = RequestFailed("PUT /_ingest/pipeline/p", 401, "security_exception", "Unauthorized")
+    desk.follower.cluster = Refusing(desk.cluster, "second", instead=expired)
+    desk.commit("second")
+    assert desk.look() == ("failing", "first")
+    assert "Unauthorized" in desk.follower.standing.message
+    desk.follower.cluster = desk.cluster
+    assert desk.look() == ("in sync", "second")
+
+
 def test_a_failure_that_differs_in_figures_only_is_told_once(at: Callable[..., Desk]) -> None:
     desk = at()
     desk.look()

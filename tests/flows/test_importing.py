@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from osform.core.events import Event
 from osform.core.request import Request
-from osform.errors import SpecError
+from osform.errors import ApplyFailed, InputError, RequestFailed, SpecError
 from osform.flows.importing import Imported, import_live
 from osform.flows.stack import Stack
 from tests.flows.memory import Json, MemoryCluster
@@ -94,3 +96,42 @@ def test_one_resource_that_does_not_fit_is_an_error(cluster: ByHand, tmp_path: P
     with pytest.raises(SpecError, match="'goods-v2' is a name that osform gives"):
         imported(cluster, tmp_path, "index/goods-v2")
     assert not (tmp_path / "provision" / "index" / "goods-v2.yaml").exists()
+
+
+class CutOff(ByHand):
+    """Stands for a cluster on which an import ends, in one way or another, when the ledger has its first resource."""
+
+    end: BaseException = KeyboardInterrupt()
+
+    def bulk(self, lines: list[Json]) -> Iterator[Json]:
+        yield from super().bulk(lines)
+        raise self.end
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), RequestFailed("POST /_bulk", 403, "forbidden", "no")])
+def test_an_import_that_ends_half_way_leaves_files_of_what_it_took_over(end: BaseException, tmp_path: Path) -> None:
+    cluster = CutOff()
+    said: list[Event] = []
+    cluster.end = end
+    cluster.pipelines["_ingest"] = {"clean": {"processors": []}}
+    (tmp_path / "provision").mkdir()
+    (tmp_path / "provision" / "stack.yaml").write_text("name: mine\n")
+    with pytest.raises((KeyboardInterrupt, ApplyFailed)):
+        import_live(cluster, tmp_path / "provision", environ={}, report=said.append)
+    plan = Stack.load(tmp_path / "provision", environ={}).plan(cluster)
+    assert [change for change in plan.changes if change.action == "delete"] == []
+    assert "the files stay" in str(said[-1])
+
+
+def test_what_is_not_there_leaves_no_file_behind(cluster: ByHand, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at index/nope on the cluster"):
+        import_live(cluster, tmp_path / "provision", environ={}, address="index/nope")
+    assert list(tmp_path.rglob("*.yaml")) == []
+
+
+@pytest.mark.parametrize("folder", ["2024", "null", "1e3"])
+def test_a_folder_whose_name_yaml_reads_as_something_else_is_a_stack(
+    folder: str, cluster: ByHand, tmp_path: Path
+) -> None:
+    cluster.has("goods")
+    assert imported(cluster, tmp_path / folder).stack == folder

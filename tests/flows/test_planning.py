@@ -163,6 +163,14 @@ def test_what_is_crossed_out_of_an_index_and_was_a_default_makes_none_anew() -> 
     assert (change.action, change.notes) == ("update", ())
 
 
+def test_an_object_that_documents_brought_fields_into_is_no_change() -> None:
+    asked = {"mappings": {"properties": {"o": {"type": "object"}}}}
+    then = {"index": "i-v1", "alias": "i", "settings": {}, **asked}
+    now = {**then, "mappings": {"properties": {"o": {"properties": {"brought": {"type": "long"}}}}}}
+    entry = Entry(Address("index", "i"), "applied", then, then, {"index": "i-v1"})
+    assert made({"index/i": asked}, [entry], {"index/i": now}).empty
+
+
 def test_a_value_that_was_changed_by_hand_since_is_planned_from_what_it_is_now() -> None:
     def body(value: str) -> Any:
         return {"processors": [{"set": {"field": "a", "value": value}}]}

@@ -143,6 +143,8 @@ def test_rules_hold_however_a_setting_is_written(
         ("require: {a: {at_least: 1, at_most: 2}}\n", "exactly one of"),
         ("refuse: {actions: [delete], allowed: {zone: Mars/Phobos}}\n", "time zone that this machine knows"),
         ("refuse: {action: [delete]}\n", "did you mean actions"),
+        ("require: {a.b: {at_lest: 1}}\n", "require.a.b.at_lest: unknown key .at_lest.; did you mean at_least"),
+        ("require: {a: {like: 3}}\n", "yaml:1 require.a.like: a whole number .3., expected text"),
         ('refuse: {actions: [delete], allowed: {from: "22:00Z"}}\n', "a time of day in quotes, e.g. '22:00'; zone"),
     ],
 )

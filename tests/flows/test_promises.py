@@ -33,6 +33,21 @@ def test_the_same_bytes_leave_the_lock_as_it_is_whatever_the_last_bit_of_a_vecto
     assert entered(old, lock(torch="2.14.0"), silent, update=True) is old
 
 
+def test_the_same_bytes_from_other_files_or_for_another_space_are_entered_on_purpose_alone() -> None:
+    events: list[Event] = []
+    for fresh in (lock(source="t"), replace(lock(), space_type="innerproduct")):
+        assert entered(BOTH, fresh, events.append, update=False) is BOTH
+        assert entered(BOTH, fresh, silent, update=True) == fresh
+    assert [type(event) for event in events] == [Warned, Warned]
+    assert "space_type: cosinesimil -> innerproduct; --update-lock" in str(events[1])
+
+
+def test_an_apply_that_needs_the_bytes_alone_is_not_told_of_other_files() -> None:
+    events: list[Event] = []
+    assert entered(BOTH, lock(source="t"), events.append, update=False, measured=False) is BOTH
+    assert events == []
+
+
 def test_another_format_joins_the_lock_in_the_same_order_whoever_comes_first() -> None:
     assert entered(lock(), lock("torch_script", "b"), silent, update=False) == BOTH
     assert entered(lock("torch_script", "b"), lock(), silent, update=False) == BOTH
@@ -64,6 +79,32 @@ def test_an_update_from_another_source_drops_what_came_from_the_old_one() -> Non
     new = entered(BOTH, lock(sha256="c", source="t"), events.append, update=True)
     assert new == lock(sha256="c", source="t")
     assert [type(event) for event in events] == [Warned]
+
+
+def pooled(y: float, format: Format = "onnx", sha256: str = "c") -> ModelLock:
+    """A lock as another pooling of the same source makes it: `y` is the second number of its vector."""
+    return replace(lock(format, sha256), dimension=2, probes=(Probe("a text", (1.0, y)),))
+
+
+def test_an_update_to_another_pooling_takes_the_vectors_along_and_drops_what_gives_others() -> None:
+    old = replace(pooled(0.0, sha256="a"), bundles=BOTH.bundles)
+    assert entered(old, pooled(1.0), silent, update=True) == pooled(1.0)
+
+
+def test_another_pooling_is_refused_even_for_a_format_that_is_new() -> None:
+    with pytest.raises(ExportError, match=r"the vector of 'a text': pooling, normalize"):
+        entered(pooled(0.0, sha256="a"), pooled(1.0, "torch_script"), silent, update=False)
+
+
+def test_vectors_that_were_not_normalised_before_are_other_vectors() -> None:
+    old, new = pooled(0.0, sha256="a"), replace(pooled(0.0), probes=(Probe("a text", (9.0, 0.0)),))
+    assert entered(old, new, silent, update=True).probes == new.probes
+
+
+def test_the_last_bits_of_another_processor_are_no_other_vectors() -> None:
+    old = replace(pooled(0.0, sha256="a"), bundles=BOTH.bundles)
+    new = entered(old, pooled(1e-4), silent, update=True)
+    assert (len(new.bundles), new.probes) == (2, old.probes)
 
 
 def test_changed_probes_are_entered_although_the_bytes_are_the_same() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from osform.cluster.ledger import Ledger
 from osform.core.address import Address
 from osform.core.events import silent
+from osform.core.request import Request
 from osform.core.state import Entry, State
 from osform.errors import PlanRefused
 from osform.flows.rolling_back import Rollback, RolledBack, Writes
@@ -65,3 +68,28 @@ def test_a_ledger_that_does_not_say_which_one_handed_over_is_believed(cluster: C
 def test_an_index_that_says_that_it_has_no_pipeline_lacks_none(cluster: Copying) -> None:
     cluster.settings = {"index.default_pipeline": "_none"}
     assert rollback(cluster, serving(3, after=2), kept(2, "2030-01-01")).now == "images-v2"
+
+
+class Searched(Copying):
+    """One with a search pipeline that embeds nothing; ``forgotten`` are the ids that the ledger lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgotten: list[str] = []
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Any:
+        if request.path == "/_search/pipeline/hybrid":
+            return {"hybrid": {"description": "both"}}
+        if request.path == "/osform-ledger/_bulk":
+            lines = [json.loads(line) for line in str(request.body).splitlines()]
+            self.forgotten += [line["delete"]["_id"] for line in lines if "delete" in line]
+        return super().send(request, timeout=timeout)
+
+
+def test_a_search_pipeline_that_both_indices_have_stays_the_stacks_own() -> None:
+    cluster, hybrid = Searched(), Address("search_pipeline", "hybrid")
+    cluster.indices = {"images-v2": [Shard()], "images-v3": [Shard()]}
+    asked = {"settings": {"index.search.default_pipeline": "hybrid"}}
+    own = Entry(hybrid, "applied", {"description": "both"}, {"description": "both"}, {"name": "hybrid"})
+    rollback(cluster, serving(3, after=2), replace(kept(2, "2030-01-01"), recorded=asked), own)
+    assert cluster.forgotten == ["photos/default/index/images-v2"]

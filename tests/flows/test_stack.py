@@ -8,6 +8,7 @@ import pytest
 
 import osform
 from osform.errors import PlanRefused, SpecError
+from osform.flows.owning import Adoption
 from tests.flows.memory import MemoryCluster
 
 
@@ -52,7 +53,10 @@ def test_two_environments_on_one_cluster_do_not_take_each_other_s_resources(fold
     (folder / "environments" / "other.yaml").write_text("text: words\n")
     osform.Stack.load(folder).apply(cluster).check()
     with pytest.raises(PlanRefused, match=r"belongs to the stack words \(default\)"):
-        osform.Stack.load(folder, "other").plan(cluster)
+        osform.Stack.load(folder, "other").plan(cluster, adoption=Adoption(everything=True))
+    osform.Stack.load(folder, "other").emptied().apply(cluster).check()
+    assert cluster.pipelines["_search"] == {"p": {"description": "both"}}
+    assert osform.Stack.load(folder).plan(cluster).empty
 
 
 def test_mistakes_of_reading_and_of_checking_are_raised_together(folder: Path) -> None:

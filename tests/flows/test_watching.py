@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from osform.cluster import standings
 from osform.core.events import Event
 from osform.core.request import Request
-from osform.core.watching import Happened, Target, WatchSpec
+from osform.core.watching import Happened, Standing, Target, WatchSpec
 from osform.errors import Unreachable
 from osform.files.repository import Repository
 from osform.flows.watching import Watch
@@ -128,3 +129,11 @@ def test_who_stands_by_is_alive_and_is_ready_again_once_the_cluster_answers(orig
     told = [each.what for each in looks.told]
     assert told == ["standby", "cluster away", "standby", "cluster away", "standby"]
     assert heard, "a page that hears nothing takes the watch for dead"
+
+
+def test_watches_whose_names_with_those_of_their_stacks_read_alike_have_standings_of_their_own() -> None:
+    cluster = MemoryCluster()
+    standings.write(cluster, "team", Standing("a-b", good="1"))
+    standings.write(cluster, "team-a", Standing("b", good="2"))
+    assert standings.read(cluster, "team")["a-b"].good == "1"
+    assert standings.read(cluster, "team-a")["b"].good == "2"

@@ -47,10 +47,34 @@ def test_a_body_becomes_the_physical_index_with_flat_settings_and_its_own_copy_o
     assert index.expand("images", BODY, CONTEXT) == ASKED
 
 
+def test_a_field_with_a_dot_in_its_name_is_one_inside_an_object() -> None:
+    fields = {"a.b.c": {"type": "text"}, "a": {"properties": {"b.d": {"type": "long"}}}, "e": {"type": "date"}}
+    b = {"properties": {"c": {"type": "text"}, "d": {"type": "long"}}}
+    expanded = index.expand("images", {"mappings": {"properties": fields}}, Context())
+    assert expanded["mappings"] == {"properties": {"a": {"properties": {"b": b}}, "e": {"type": "date"}}}
+
+
+@pytest.mark.parametrize("name", [".", "a.", ".a", ""])
+def test_a_name_that_no_field_can_have_stays_for_the_server_to_refuse(name: str) -> None:
+    mapping = {"properties": {name: {"type": "text"}}}
+    assert mappings.unfolded(mapping) == mapping
+
+
+def test_where_objects_are_disabled_a_dot_is_a_letter() -> None:
+    mapping = {"properties": {"o": {"disable_objects": True, "properties": {"a.b": {"type": "text"}}}}}
+    assert mappings.unfolded(mapping) == mapping
+
+
 def test_the_second_physical_index_has_the_second_copy() -> None:
     context = Context(copies={"describe": ("describe-v1", "describe-v2")}, versions={"images": 2})
     expanded = index.expand("images", BODY, context)
     assert (expanded["index"], expanded["settings"]["index.default_pipeline"]) == ("images-v2", "describe-v2")
+
+
+def test_a_final_pipeline_that_has_copies_for_other_indices_alone_is_named_plainly() -> None:
+    body = {"settings": {"final_pipeline": "describe"}}
+    expanded = index.expand("images", body, Context(copies={"describe": ("describe-v2",)}))
+    assert expanded["settings"] == {"index.final_pipeline": "describe"}
 
 
 def test_index_and_alias_are_made_in_one_request() -> None:
@@ -144,6 +168,8 @@ def changed(path: str, before: Any, after: Any) -> str | None:
         ("settings/index.number_of_shards", "1", "2", "index.number_of_shards is fixed when an index is made"),
         ("settings/index.number_of_shards", "1", ABSENT, None),
         ("settings/index.knn", ABSENT, "true", "index.knn is fixed when an index is made"),
+        ("settings/index.sparse", ABSENT, "true", "index.sparse is fixed when an index is made"),
+        ("settings/index.codec.compression_level", "3", ABSENT, None),
         ("settings/index.analysis.analyzer.a.type", ABSENT, "custom", "index.analysis.analyzer.a.type is fixed"),
         ("mappings/properties/new/type", ABSENT, "keyword", None),
         ("mappings/properties/o/properties/new/type", ABSENT, "keyword", None),
@@ -188,6 +214,56 @@ def test_fields_that_documents_brought_are_no_drift_unless_the_mapping_is_closed
     closed = {**ASKED, "mappings": {**BODY["mappings"], "dynamic": "strict"}}
     (found,) = index.drift(closed, {**closed, "mappings": {**more, "dynamic": "strict"}})
     assert found.path == ("mappings", "properties", "new", "type")
+
+
+def test_an_object_that_documents_brought_fields_into_is_the_same_object() -> None:
+    o, filled = {"type": "object"}, {"properties": {"new": {"type": "long"}}}
+    recorded, live = ({**ASKED, "mappings": {"properties": {"o": each}}} for each in (o, filled))
+    assert index.drift(recorded, live) == ()
+    copied = mappings.with_fields_of(recorded["mappings"], live["mappings"])
+    assert copied == {"properties": {"o": {**o, **filled}}}
+
+
+def test_an_object_is_closed_as_what_is_around_it_unless_it_says_otherwise() -> None:
+    filled = {"properties": {"new": {"type": "long"}}}
+    for inner, count in (({}, 1), ({"dynamic": "true"}, 0), ({"dynamic": "strict"}, 1)):
+        recorded, live = (
+            {"mappings": {"dynamic": "strict", "properties": {"o": {**each, **inner}}}}
+            for each in ({"type": "object"}, filled)
+        )
+        assert [each.path[-3:] for each in index.drift(recorded, live)] == [("properties", "new", "type")] * count
+
+
+def test_an_object_gets_its_first_fields_in_place() -> None:
+    before, after = {"type": "object"}, {"properties": {"a": {"type": "long"}}}
+    live, asked = ({"mappings": {"properties": {"o": each}}} for each in (before, after))
+    assert index.refusal(differences(live, asked), Live(live)) is None
+    assert index.remarks(differences(live, asked)) == []
+
+
+EXPANDING = {**SETTINGS, "index.auto_expand_replicas": "0-1"}
+
+
+def test_replicas_that_the_server_counts_are_no_drift_and_are_not_put_back() -> None:
+    recorded, live = ({**ASKED, "settings": {**EXPANDING, "index.number_of_replicas": n}} for n in ("0", "1"))
+    assert index.drift(recorded, live) == ()
+    asked = {**ASKED, "settings": {key: value for key, value in EXPANDING.items() if key != "index.number_of_replicas"}}
+    there = Live({**live, "settings": {**live["settings"], "index.refresh_interval": "9s"}}, LIVE.ids)
+    (step,) = index.update("images", asked, there, Last(asked, recorded))
+    assert isinstance(step, Send)
+    assert step.request.body == {"index.refresh_interval": None}
+
+
+def test_replicas_that_somebody_let_the_server_count_are_drift() -> None:
+    (found,) = index.drift(ASKED, {**ASKED, "settings": EXPANDING})
+    assert found.path == ("settings", "index.auto_expand_replicas")
+
+
+def test_replicas_are_counted_by_the_file_or_by_the_server() -> None:
+    settings: dict[str, Any] = {"number_of_replicas": 1, "index": {"auto_expand_replicas": "0-1"}}
+    (found,) = said({"settings": settings})
+    assert found.message == "beside auto_expand_replicas: 0-1, by which the server counts them itself"
+    assert said({"settings": {**settings, "index": {"auto_expand_replicas": False}}}) == []
 
 
 def test_a_field_that_is_missing_or_changed_is_drift() -> None:

@@ -114,6 +114,12 @@ def test_what_no_request_tells_of_objects_and_of_the_mapping_is_known_by_its_sil
     assert lacking(wanted(_source={"enabled": False}), there) == ["mappings._source.enabled"]
 
 
+def test_an_object_with_fields_is_an_object() -> None:
+    there = live(properties={"o": {"properties": {"a": {"type": "long"}}}, "n": {"type": "nested"}})
+    assert lacking(wanted(properties={"o": {"type": "object"}}), there) == []
+    assert lacking(wanted(properties={"n": {"type": "object"}}), there) == ["mappings.properties.n.type"]
+
+
 def test_a_field_that_is_not_there_is_not_there() -> None:
     asked = wanted(properties={"o": {"properties": {"a": {"type": "keyword"}}, "enabled": True}})
     assert "mappings.properties.o.enabled" in lacking(asked, live(properties={}), told())

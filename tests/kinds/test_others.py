@@ -267,6 +267,29 @@ def test_model_pipeline_and_mapping_agree() -> None:
     ]
 
 
+def test_a_vector_may_be_named_with_its_object_in_one_word() -> None:
+    pipeline: Body = {"processors": [{"text_embedding": {"model_id": "x", "field_map": {"a": "o.v"}}}]}
+    fields = {"o.v": {"type": "knn_vector", "dimension": 4}}
+    bodies: dict[Address, Body] = {
+        Address("ingest_pipeline", "p"): pipeline,
+        Address("index", "i"): {"settings": {"default_pipeline": "p"}, "mappings": {"properties": fields}},
+    }
+    assert list(consistency.check(bodies, {})) == []
+
+
+def test_a_vector_may_be_in_a_template_of_the_index() -> None:
+    embed = {"text_embedding": {"model_id": "x", "field_map": {"a": "v"}}}
+    bodies: dict[Address, Body] = {
+        Address("ingest_pipeline", "p"): {"processors": [embed]},
+        Address("index", "i"): {"settings": {"default_pipeline": "p"}, "mappings": {"properties": {}}},
+        Address("index_template", "t"): {"index_patterns": ["i-*"]},
+    }
+    assert list(consistency.check(bodies, {})) == []
+    assert (
+        len(list(consistency.check({**bodies, Address("index_template", "t"): {"index_patterns": ["j-*"]}}, {}))) == 1
+    )
+
+
 def test_a_name_that_a_version_of_another_index_will_have_is_found() -> None:
     assert agreed("v", 384, "images-v3") == [
         "'images-v3' is a name that osform gives to a version of index/images; rename the file"

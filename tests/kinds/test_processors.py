@@ -111,6 +111,37 @@ def test_sparse_vectors_need_no_knn_vector() -> None:
     assert list(consistency.check(bodies, {})) == []
 
 
+def chunked(kind: str, field: Body) -> list[str]:
+    """What is said of an index with this field, which a pipeline fills from the pieces of a text."""
+    chunk = {"text_chunking": {"algorithm": {"delimiter": {}}, "field_map": {"text": "chunks"}}}
+    fill = {kind: {"model_id": MODEL_ID, "field_map": {"chunks": "pieces"}}}
+    bodies: dict[Address, Body] = {
+        Address("ingest_pipeline", "p"): {"processors": [chunk, fill]},
+        Address("index", "i"): {"settings": {"default_pipeline": "p"}, "mappings": {"properties": {"pieces": field}}},
+    }
+    found = consistency.check(bodies, {M: {"dimension": 4}})
+    return [f"{'.'.join(map(str, f.path))}: {f.message}; {f.hint}" for _, f in found]
+
+
+def test_each_piece_of_a_text_has_its_vector_in_an_object_of_its_own() -> None:
+    vector: Body = {"type": "knn_vector", "dimension": 4}
+    assert chunked("text_embedding", {"type": "nested", "properties": {"knn": vector}}) == []
+    (wrong,) = chunked("text_embedding", {"type": "nested", "properties": {"knn": {**vector, "dimension": 5}}})
+    assert wrong.startswith("mappings.properties.pieces.properties.knn.dimension: 5, but model/m gives 4")
+    (flat,) = chunked("text_embedding", vector)
+    assert "no knn_vector 'pieces.knn', which ingest_pipeline/p fills" in flat
+    assert flat.endswith(
+        "add pieces: {type: nested, properties: {knn: {type: knn_vector, dimension: ${model/m.dimension}}}}"
+    )
+
+
+def test_each_piece_of_a_text_has_its_weights_in_an_object_of_its_own() -> None:
+    weights: Body = {"sparse_encoding": {"type": "rank_features"}}
+    assert chunked("sparse_encoding", {"type": "nested", "properties": weights}) == []
+    (flat,) = chunked("sparse_encoding", {"type": "rank_features"})
+    assert "add pieces: {type: nested, properties: {sparse_encoding: {type: rank_features}}}" in flat
+
+
 def test_a_question_is_embedded_by_the_model_of_the_documents() -> None:
     embed = {"text_embedding": {"model_id": MODEL_ID, "field_map": {}}}
     enrich = {"neural_query_enricher": {"default_model_id": Unknown("${model/other.model_id}")}}
@@ -123,6 +154,71 @@ def test_a_question_is_embedded_by_the_model_of_the_documents() -> None:
     assert (str(address), finding.message) == (
         "search_pipeline/s", "model/other, but index/i has vectors of model/m",
     )  # fmt: skip
+
+
+def by_field(field: str, vector: Body, **promised: Any) -> list[str]:
+    """What is said where model/other, which promises this, is to embed questions for a field of this mapping."""
+    model = Address("model", "other")
+    embed = {"text_embedding": {"model_id": MODEL_ID, "field_map": {"a": "of_text"}}}
+    named = {"neural_field_default_id": {field: Unknown("${model/other.model_id}")}}
+    bodies: dict[Address, Body] = {
+        Address("ingest_pipeline", "p"): {"processors": [embed]},
+        Address("search_pipeline", "s"): {"request_processors": [{"neural_query_enricher": named}]},
+        Address("index", "i"): {
+            "settings": {"search.default_pipeline": "s", **({"default_pipeline": "p"} if field == "of_text" else {})},
+            "mappings": {"properties": {field: {"type": "knn_vector", **vector}}},
+        },
+    }
+    return [
+        f"{address} {'.'.join(map(str, f.path))}: {f.message}"
+        for address, f in consistency.check(bodies, {model: promised})
+    ]
+
+
+def test_a_field_that_no_pipeline_fills_fits_the_model_that_is_asked_for_it() -> None:
+    clip = {"dimension": 512, "space_type": "cosinesimil"}
+    assert by_field("of_picture", {"dimension": 512, "space_type": "cosinesimil"}, **clip) == []
+    assert by_field("of_picture", {"dimension": 384, "method": {"space_type": "l2"}}, **clip) == [
+        "index/i mappings.properties.of_picture.dimension: 384, but model/other gives 512",
+        "index/i mappings.properties.of_picture.method.space_type: 'l2', but the vectors of model/other are compared "
+        "by cosinesimil",
+    ]
+
+
+def test_a_field_that_a_pipeline_fills_is_asked_with_the_pipelines_model() -> None:
+    (found,) = by_field("of_text", {"dimension": 384}, dimension=384)
+    assert found == (
+        "search_pipeline/s request_processors.0.neural_query_enricher.neural_field_default_id.of_text: model/other, "
+        "but index/i has vectors of model/m in of_text"
+    )
+
+
+def asked(processor: str, documents: Body, questions: Body, **known: Any) -> list[str]:
+    """What is said where model/other embeds questions to an index whose documents model/m embeds."""
+    other = Address("model", "other")
+    bodies: dict[Address, Body] = {
+        M: documents,
+        other: questions,
+        Address("ingest_pipeline", "p"): {"processors": [{processor: {"model_id": MODEL_ID, "field_map": {}}}]},
+        Address("search_pipeline", "s"): {
+            "request_processors": [{"neural_query_enricher": {"default_model_id": Unknown("${model/other.model_id}")}}]
+        },
+        Address("index", "i"): {"settings": {"default_pipeline": "p", "search.default_pipeline": "s"}},
+    }
+    return [finding.message for _, finding in consistency.check(bodies, {M: {"dimension": 4}, other: known})]
+
+
+def test_questions_to_weights_of_tokens_may_be_given_to_a_tokenizer() -> None:
+    assert asked("sparse_encoding", {}, {"pretrained": "tokenizer"}) == []
+    assert asked("sparse_encoding", {}, {}, function_name="SPARSE_ENCODING") == []
+    assert len(asked("sparse_encoding", {}, {}, function_name="TEXT_EMBEDDING")) == 1
+
+
+def test_questions_may_have_a_connector_of_their_own_to_a_model_that_wants_to_know_what_they_are() -> None:
+    assert asked("text_embedding", {"connector": "a"}, {"connector": "b"}) == []
+    assert asked("text_embedding", {"connector": "a"}, {"connector": "b"}, dimension=4) == []
+    assert len(asked("text_embedding", {"connector": "a"}, {"connector": "b"}, dimension=5)) == 1
+    assert len(asked("text_embedding", {"model": "m"}, {"connector": "b"}, dimension=4)) == 1
 
 
 def functions(function_name: str, **bodies: Body) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +20,10 @@ from osform.cluster.queries import of_another_dimension
 from osform.core.request import Request
 from osform.errors import RequestFailed, Unreachable
 
-WRITERS, SEARCHERS = 4, 4
+WRITERS, SEARCHERS = 16, 16
+"""So many that a second of waiting for each answer still lets twenty a second through."""
+MADE_UP = 5.0
+"""Seconds behind its rate that a load makes up for, as users do who ask again; what is older, they have forgotten."""
 # What a writer waits out, as osform's own does: a write block, a node that is busy or on its way back.
 _PASSING = (403, 408, 429, 502, 503, 504)
 
@@ -32,7 +35,7 @@ class Load:
     ``outage`` says whether the only node may be down for a while: then searches may fail for lack of an answer.
     ``embedded_before`` has the moments of searches that were asked once more: the server embeds a text with the model
     of the index that the alias is on, and looks the alias up again afterwards. Where it has moved meanwhile to an index
-    of another dimension, it answers 400.
+    of another dimension, it answers 400. ``refused`` has those of writes that met a write block.
     """
 
     url: str
@@ -51,6 +54,7 @@ class Load:
     searched: int = 0
     written: int = 0
     longest_write: float = 0.0
+    refused: list[float] = field(default_factory=list)
     embedded_before: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,7 +68,13 @@ class Load:
         self._threads = [threading.Thread(target=self._write, args=(n,)) for n in range(WRITERS)]
         self._threads += [threading.Thread(target=self._search, args=(n,)) for n in range(SEARCHERS)]
 
+    @property
+    def done(self) -> int:
+        """Searches and writes so far."""
+        return self.searched + self.written
+
     def __enter__(self) -> Load:
+        self._began = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
@@ -73,11 +83,33 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self._seconds = time.monotonic() - self._began
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Searches and writes a second that there were, from the first to the last."""
+        return self.searched / self._seconds, self.written / self._seconds
+
+    @property
+    def blocked(self) -> float:
+        """Seconds from the first write that was refused by a block to the last one."""
+        return max(self.refused) - min(self.refused) if self.refused else 0.0
+
+    def _turns(self, chance: random.Random, every: float) -> Iterator[None]:
+        """When one thread is to do something, ``every`` so many seconds on average, until the load ends.
+
+        Answers that take long make no difference to how much is asked: else a slow server would be asked less.
+        """
+        due = time.monotonic()
+        while True:
+            due = max(due + every * 2 * chance.random(), time.monotonic() - MADE_UP)
+            if self._stop.wait(max(0.0, due - time.monotonic())):
+                return
+            yield
 
     def _search(self, number: int) -> None:
         cluster, chance = Cluster(self.url), random.Random(number)
-        while not self._stop.is_set():
-            self._stop.wait(SEARCHERS / self.searches * 2 * chance.random())
+        for _ in self._turns(chance, SEARCHERS / self.searches):
             query = {"neural": {self.vector_field: {"query_text": chance.choice(self.texts), "k": 10}}}
             body = {"size": 10, "query": query, "_source": False}
             try:
@@ -105,10 +137,7 @@ class Load:
         cluster, chance = Cluster(self.url), random.Random(100 + number)
         # Each id belongs to one writer, so that what is said last of it is well known.
         mine = sorted(id for id in self.held if hash_of(id) % WRITERS == number)
-        count = 0
-        while not self._stop.is_set():
-            self._stop.wait(WRITERS / self.writes * 2 * chance.random())
-            count += 1
+        for count, _ in enumerate(self._turns(chance, WRITERS / self.writes), 1):
             what = chance.random()
             if what < 0.5 or not mine:
                 id = f"new-{number}-{count}"
@@ -143,6 +172,8 @@ class Load:
             except (RequestFailed, Unreachable) as error:
                 if isinstance(error, RequestFailed) and error.status == 404 and then is None:
                     break  # a lost answer's second try
+                if isinstance(error, RequestFailed) and error.status == 403:
+                    self.refused.append(time.monotonic())
                 if _passing(error):
                     time.sleep(0.1)
                     continue

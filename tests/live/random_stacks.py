@@ -255,6 +255,6 @@ def _renamed(drawn: Drawn, old: str) -> Step:
     new = old.removesuffix("-renamed") if old.endswith("-renamed") else f"{old}-renamed"
     text = json.dumps(drawn).replace(f"${{{old}.", f"${{{new}.")
     after = {new if address == old else address: body for address, body in json.loads(text).items()}
-    if "name" in after[new]:  # of a group: names are unique, and the next stack may have one of the old name
+    if new.startswith("model_group/") and "name" in after[new]:  # unique, and the next stack may have the old one
         after[new]["name"] = f"{new.partition('/')[2]}-group"
     return Step(after, {old: new})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 
 import pytest
@@ -34,7 +35,7 @@ def test_an_apply_that_is_killed_while_it_writes_down_the_move_is_completed(
     with Proxy(project.url, script) as proxy:
         command, environ = project.command("apply", "--yes", "--lease", "5", "--lock-timeout", "60", url=proxy.url)
         running.append(subprocess.Popen(command, cwd=project.root, env=environ))
-        running[0].wait(120)
+        assert running[0].wait(120) == -signal.SIGKILL, "it never came so far"
     done = project.apply("--lock-timeout", "60")
     assert done.status == 0, done.err
     assert behind(cluster, project.name) == [f"{project.name}-v2"]

@@ -73,8 +73,10 @@ def test_an_unchanged_plan_of_hundreds_of_resources_is_few_requests_and_quick(pr
         took, used = time.monotonic() - started, _processor() - before
     assert ran.status == 0, ran.out + ran.err
     assert len(proxy.requests) <= MOST_REQUESTS, [each.path for each in proxy.requests]
-    # What else runs on this machine is not the plan's doing: the clock counts where the processor was free.
-    assert 0 < used < MOST_SECONDS, f"{used:.1f} s of the processor, {took:.1f} s by the clock"
+    # What else runs on this machine is not the plan's doing: the clock counts where it leaves processors free.
+    counted = (used,) if _busy() else (used, took)
+    assert used > 0
+    assert max(counted) < MOST_SECONDS, f"{used:.1f} s of the processor, {took:.1f} s by the clock"
 
 
 def test_one_edit_among_hundreds_is_one_change_in_as_few_requests(project: Project) -> None:
@@ -90,7 +92,7 @@ def test_one_edit_among_hundreds_is_one_change_in_as_few_requests(project: Proje
 
 @pytest.mark.soak
 def test_a_hundred_resources_are_made_in_under_ten_seconds(live_url: str, tmp_path: Path) -> None:
-    if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
+    if _busy():
         pytest.skip("other programs keep this machine busy: the clock would tell of them")
     project = lay_out_large(tmp_path, live_url, HUNDRED)
     started = time.monotonic()
@@ -105,3 +107,8 @@ def _processor() -> float:
     """Seconds of the processor that the commands have taken by now."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _busy() -> bool:
+    """Whether others take processors of this machine."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1) / 2

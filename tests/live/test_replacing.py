@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from osform.cluster.client import Cluster
+from osform.cluster.models import find_models
 from osform.core.request import Request
 from osform.local.releases import DEFAULT_VERSION
 from tests import tiny
@@ -71,6 +73,8 @@ def test_another_model_means_a_new_index_with_all_documents_and_an_empty_plan(
     changes = {change["address"]: change for change in plan.json["changes"]}
     assert changes[f"index/{project.name}"]["action"] == "replace"
     assert changes[f"model/{project.name}"]["action"] == "replace"
+    estimate = changes[f"index/{project.name}"]["estimate"]
+    assert (estimate["documents"], estimate["bytes"] > 0, estimate["seconds"] is None) == (300, True, False)
     done = project.apply()
     assert done.status == 0, done.err
     assert behind(cluster, project.name) == [f"{project.name}-v2"]
@@ -230,7 +234,7 @@ def test_a_copy_that_is_killed_goes_on_where_it_was(project: Project, cluster: C
     for source in held.values():
         source.pop("vector", None)
     with Load(project.url, project.name, held, TEXTS[:4], searches=1) as load:
-        for path, times in (("_reindex", 1), ("_bulk", 30), ("_aliases", 1)):
+        for path, times in (("_reindex", 1), ("_tasks/", 2), ("_aliases", 1)):
             kill_at(project, path, times)
         done = project.apply("--lock-timeout", "60")
     assert done.status == 0, done.err
@@ -250,7 +254,7 @@ def kill_at(project: Project, path: str, times: int) -> None:
     with Proxy(project.url, nth(times, kill, path=path)) as proxy:
         command, environ = project.command("apply", "--yes", "--lease", "5", "--lock-timeout", "60", url=proxy.url)
         running.append(subprocess.Popen(command, cwd=project.root, env=environ))
-        running[0].wait(120)
+        assert running[0].wait(120) == -signal.SIGKILL, "it never came so far"
 
 
 def test_a_pipeline_switched_to_another_model_by_hand_is_said_by_all_and_mended(
@@ -366,6 +370,25 @@ def test_an_index_that_fails_its_checks_does_not_take_over(project: Project, clu
     assert done.status == 0, done.err
     assert behind(cluster, project.name) == [f"{project.name}-v2"]
     assert project.plan().status == 0
+
+
+@pytest.mark.soak
+def test_of_an_edit_that_failed_its_checks_nothing_is_left_once_it_is_taken_back(
+    project: Project, cluster: Cluster
+) -> None:
+    checks = project.root / "provision" / "checks" / f"{project.name}.yaml"
+    checks.parent.mkdir()
+    checks.write_text(CHECKS.replace("ID", "nobody"))
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    refused = project.apply()
+    assert (refused.status, "expected nobody" in refused.err) == (1, True), refused.err
+    project.edit("model/NAME", "model: tiny2", "model: tiny")
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert sorted(ask(cluster, "GET", f"/{project.name}*")) == [f"{project.name}-v1"]
+    assert f"{project.name}-pipeline-v2" not in ask(cluster, "GET", "/_ingest/pipeline")
+    assert [each["name"] for each in find_models(cluster).values()].count(project.name) == 1
+    assert (project.plan().status, project.run("drift").status) == (0, 0)
 
 
 @pytest.mark.soak

@@ -201,7 +201,7 @@ def meant(send: ByHand, index: str, model: str) -> list[str]:
     return [hit["_id"] for hit in send("POST", f"/{index}/_search", body)["hits"]["hits"]]
 
 
-def test_a_walk_through_s_cluster_is_imported_and_its_files_make_the_same_one(
+def test_a_walk_through_s_cluster_is_imported_and_its_files_make_the_same_one_whose_ledger_can_be_lost(
     clusters: tuple[Cluster, Cluster], elsewhere: Loopback, bundle: Path, tmp_path: Path
 ) -> None:
     first, second = (ByHand(cluster) for cluster in clusters)
@@ -238,3 +238,10 @@ def test_a_walk_through_s_cluster_is_imported_and_its_files_make_the_same_one(
     assert asked["inference_results"]
     assert elsewhere.keys == ["Bearer sesame"]
     assert "sesame" not in "".join(path.read_text() for path in (tmp_path / "provision").rglob("*.yaml"))
+
+    there = everything(second)
+    second("DELETE", "/osform-ledger")
+    assert "is on the cluster already" in project.plan().err
+    adopted = project.apply("--adopt-all")
+    assert adopted.status == 0, adopted.err
+    assert (project.plan().status, everything(second) == there) == (0, True)

@@ -76,20 +76,26 @@ def test_no_secret_is_anywhere(owner_url: str, cluster: Cluster, tmp_path: Path)
             user = {"password": f"{MARK}-password", "opendistro_security_roles": ["all_access"]}
             cluster.send(Request("PUT", "/_plugins/_security/api/internalusers/ana", user))
         project.forked = False  # else nobody sees the command lines
+        (project.root / "rows.jsonl").write_text('{"id": "1", "text": "a cat on a sofa"}\n')
         project.environ |= {"KEY": f"{MARK}-key", "HTTPS_PROXY": f"http://p:{MARK}-proxy@127.0.0.1:1"}
+        project.environ["OSFORM_STATE"] = str(project.root / "state")
         with watched() as lines:
             said = [
                 project.run("plan", "--out", "plan.json"),
                 *(project.run("plan", "--format", form) for form in ("json", "markdown", "html")),
                 project.run("apply", "--yes", "--events", "events.jsonl"),
                 project.run("drift"), project.run("status"), project.run("history"), project.run("render"),
+                project.run("validate"), project.run("doctor", url=project.url),
+                project.run("ingest", "rows.jsonl", "--into", project.name, url=project.url),
+                project.run("search", project.name, "a cat", url=project.url),
+                project.run("unlock", url=project.url),
                 project.run("plan", url=f"http://ana:{MARK}-password@127.0.0.1:9"),
                 project.run("plan", url=f"http://ana:{MARK}-password@search.example:9200"),
             ]  # fmt: skip
             crash = crashed(project)
         ledger = str(cluster.send(Request("GET", "/osform-ledger/_search", {"size": 1000})))
-        project.take_away()
-    assert said[4].status == 0, said[4].err
+        said.append(project.run("destroy", "--yes", "--force"))
+    assert [said[number].status for number in (4, 11, 12, -1)] == [0] * 4, [each.err for each in said]
     assert MARK not in "".join(each.out + each.err for each in said)
     assert MARK not in crash
     assert MARK not in ledger

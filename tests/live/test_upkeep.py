@@ -15,7 +15,7 @@ from osform.cluster.retry import ping
 from osform.core.request import Request
 from tests import tiny
 from tests.live.stacks import Project, lay_out
-from tests.proxy import Proxy
+from tests.proxy import Answer, Call, Proxy
 
 WRITES = {"PUT", "POST", "DELETE"}
 
@@ -86,6 +86,16 @@ def test_a_model_that_answers_otherwise_than_its_export_is_drift_and_apply_mends
     assert ("model/NAME", "answers differently") in drifted(project)
     mended = project.apply()
     assert mended.status == 0, mended.err
+    assert drifted(project) == []
+
+
+def test_a_model_that_is_deployed_and_does_not_answer_is_drift_with_its_name(project: Project) -> None:
+    def mute(call: Call) -> Answer | None:
+        return Answer(500, {"error": {"type": "m_l_exception", "reason": "no"}}) if "_predict" in call.path else None
+
+    with Proxy(project.url, mute) as proxy:
+        ran = project.run("drift", "--format", "json", url=proxy.url)
+    assert (ran.status, [each["drift"] for each in ran.json["drift"]]) == (2, ["not answering"]), ran.err
     assert drifted(project) == []
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from osform.cli.console import reporting
-from osform.cli.options import Command, format_option
+from osform.cli.options import SOME_FAILED, Command, format_option
 from osform.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from osform.flows.picture_inputs import Inputs
     from osform.images.fetching import Web
 
-SOME_FAILED = 3
 DEFAULT_MODEL = "Salesforce/blip2-opt-2.7b"
 COMPARED = ("Salesforce/blip-image-captioning-large", DEFAULT_MODEL)
 PRECISIONS = ("fp32", "bf16", "fp16")

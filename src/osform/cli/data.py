@@ -1,4 +1,4 @@
-"""``osform ingest`` and ``osform search``: documents in, answers out."""
+"""``osform ingest``: documents in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from osform.cli.console import reporting
-from osform.cli.options import cluster_option, connected, format_option
+from osform.cli.options import SOME_FAILED, cluster_option, connected, format_option
 from osform.core.events import Note
 from osform.errors import InputError
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from osform.cluster.client import Cluster
     from osform.files.inputs import Kind
     from osform.flows.ingesting import Ingested
-
-SOME_FAILED = 3
 
 
 @click.command()

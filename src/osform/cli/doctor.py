@@ -20,7 +20,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 def doctor(
     provision: Path, environment: str | None, variables: tuple[str, ...], cluster_url: str | None, format: str
 ) -> int:
-    """Look whether the cluster can do what the stack asks; exits with 1 where something stops it."""
+    """Check whether the cluster can do what the stack asks for. Exits with 1 if something stops it."""
     from osform.cli.plan_words import line
     from osform.flows.doctor import doctor as examine
 

@@ -31,9 +31,9 @@ def evaluate(
     cluster_url: str | None,
     format: str,
 ) -> int:
-    """Run the searches of provision/checks/ and measure their answers; exits with 1 where a threshold fails.
+    """Run the searches of provision/checks/ and measure the answers. Exits with 1 if a threshold fails.
 
-    INDEX is the name of an index of the stack, e.g. images; by default all that have checks. Nothing is changed.
+    INDEX is an index of the stack, such as images; by default all that have checks. Changes nothing.
     """
     from osform.flows.evaluating import evaluate_all
 

@@ -24,7 +24,7 @@ def line(event: Event, now: datetime) -> str:
 
 
 @contextmanager
-def logging(format: str, path: Path | None) -> Iterator[Report]:
+def event_log(format: str, path: Path | None) -> Iterator[Report]:
     """A report for as long as the block runs.
 
     Drawn on stderr for a person, or written there as lines of JSON where ``format`` is json; and appended to the file

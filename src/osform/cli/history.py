@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from osform.cli.options import cluster_option, connected, format_option
+from osform.cli.options import answering, cluster_option, format_option
 from osform.cli.stack import loaded, stack_options
 
 if TYPE_CHECKING:
@@ -35,12 +35,10 @@ def history(
     limit: int,
 ) -> None:
     """List what was done to the cluster: who, when, from which commit, how many changes, how long."""
-    from osform.cluster.retry import ping
     from osform.flows.recording import history as past
 
     spec = None if everything else loaded(provision, environment, variables).spec
-    with connected(cluster_url) as cluster:
-        ping(cluster)
+    with answering(cluster_url) as cluster:
         found = past(cluster, spec.name if spec else None, spec.environment if spec else None, limit)
     if format == "json":
         click.echo(json.dumps({"runs": [run.to_json() for run in found]}, indent=2, ensure_ascii=False))
@@ -85,15 +83,13 @@ def show(
     format: str,
 ) -> None:
     """Show what one run changed: RUN is its id or the beginning of it, or last."""
-    from osform.cluster.retry import ping
     from osform.flows.recording import find
 
     stack, named = ("", "")
     if run == "last":
         spec = loaded(provision, environment, variables).spec
         stack, named = spec.name, spec.environment
-    with connected(cluster_url) as cluster:
-        ping(cluster)
+    with answering(cluster_url) as cluster:
         found = find(cluster, run, stack, named)
     if format == "json":
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from osform.cli.options import cluster_option, connected, format_option
+from osform.cli.options import answering, cluster_option, format_option
 
 if TYPE_CHECKING:
     from osform.flows.locking import LockOptions
@@ -43,15 +43,13 @@ def asked(lock_timeout: float, lease: float) -> LockOptions:
 @click.command()
 @cluster_option
 @format_option()
-@click.option("--force", is_flag=True, help="Also take the lock away from a process that is at work.")
+@click.option("--force", is_flag=True, help="Also take the lock from a process that is at work.")
 def unlock(cluster_url: str | None, format: str, force: bool) -> None:
-    """Show who holds the cluster's lock, and release it if that process is dead: its lease is over."""
+    """Show who holds the cluster's lock, and release it if that process is dead and its lease has run out."""
     from osform.cli.plan_words import line
-    from osform.cluster.retry import ping
     from osform.flows.locking import unlock as release
 
-    with connected(cluster_url) as cluster:
-        ping(cluster)
+    with answering(cluster_url) as cluster:
         holding = release(cluster, force=force)
     if format == "json":
         click.echo(json.dumps({"released": holding.to_json() if holding else None}, indent=2))

@@ -11,37 +11,44 @@ import click
 
 from osform.errors import OsformError, SpecError
 
-# Name -> (module:command, one line of help). The help stands here so that `osform --help` imports no command.
-COMMANDS = {
-    "init": ("osform.cli.init:init", "A small working stack to start from."),
-    "validate": ("osform.cli.stack:validate", "Everything that can be known about the files without a cluster."),
-    "render": ("osform.cli.stack:render", "The bodies as they would be sent."),
-    "plan": ("osform.cli.stack:plan", "What apply would do, and why."),
-    "apply": ("osform.cli.stack:apply", "The plan, then do it."),
-    "unlock": ("osform.cli.lock:unlock", "Show who holds the cluster's lock, and break a dead one."),
-    "drift": ("osform.cli.upkeep:drift", "What changed on the cluster behind the files' back."),
-    "destroy": ("osform.cli.upkeep:destroy", "Take away everything that this stack made."),
-    "rollback": (
-        "osform.cli.upkeep:rollback",
-        "Back to the index that was there before, in one move of its aliases.",
-    ),
-    "import": ("osform.cli.upkeep:import_", "Write files for what is live, and take it over."),
-    "status": ("osform.cli.upkeep:status", "What is there, since when, by whom, and whether it is well."),
-    "watch": ("osform.cli.watch:watch", "Follow a Git repository, and keep the cluster to it."),
-    "history": ("osform.cli.history:history", "Who changed what, when, and from which commit."),
-    "show": ("osform.cli.history:show", "What one run changed."),
-    "doctor": ("osform.cli.doctor:doctor", "Whether this cluster can do the work."),
-    "rights": ("osform.cli.rights:rights", "The exact role that plan and apply need on a secured cluster."),
-    "schema": ("osform.cli.schema:schema", "JSON Schema of the files, for editors."),
-    "model": ("osform.cli.model:model", "Packaged models: export, verify, list."),
-    "ingest": ("osform.cli.data:ingest", "Index raw documents; the cluster makes their vectors."),
-    "search": ("osform.cli.search:search", "Search an alias: by words, by meaning, by what pictures show."),
-    "ui": ("osform.cli.ui:ui", "A page to try searches on and look at the pictures found."),
-    "evaluate": ("osform.cli.evaluate:evaluate", "Whether indices find what their checks expect."),
-    "caption": ("osform.cli.caption:caption", "Describe pictures in words, for osform ingest."),
-    "pictures": ("osform.cli.pictures:pictures", "Index pictures by what they show, for osform search --image."),
-    "cluster": ("osform.cli.cluster:cluster", "A real OpenSearch on this machine, no Docker."),
+# Name -> (module:command, one line of help), in the order of a first day with osform. The help stands here so that
+# `osform --help` imports no command.
+SECTIONS = {
+    "Files to cluster": {
+        "init": ("osform.cli.init:init", "Write a small working stack to start from."),
+        "validate": ("osform.cli.stack:validate", "Check the files, without a cluster."),
+        "render": ("osform.cli.stack:render", "Print the bodies as they would be sent."),
+        "plan": ("osform.cli.stack:plan", "Show what apply would change, and why."),
+        "apply": ("osform.cli.stack:apply", "Show the plan, ask, and carry it out."),
+        "rollback": ("osform.cli.upkeep:rollback", "Switch an index back to the one that it replaced."),
+        "destroy": ("osform.cli.upkeep:destroy", "Delete everything that this stack made."),
+        "import": ("osform.cli.upkeep:import_", "Write files for what is on the cluster, and take it over."),
+        "watch": ("osform.cli.watch:watch", "Follow a Git repository, and keep the cluster in sync."),
+        "schema": ("osform.cli.schema:schema", "Print JSON Schema of the files, for editors."),
+    },
+    "State of the cluster": {
+        "doctor": ("osform.cli.doctor:doctor", "Check whether a cluster can run this stack."),
+        "status": ("osform.cli.upkeep:status", "Show what is there, since when, by whom, and its health."),
+        "drift": ("osform.cli.upkeep:drift", "Show what was changed behind the files' back."),
+        "history": ("osform.cli.history:history", "Show who changed what, when, and from which commit."),
+        "show": ("osform.cli.history:show", "Show what one run changed."),
+        "unlock": ("osform.cli.lock:unlock", "Show who holds the cluster's lock, and break a dead one."),
+        "rights": ("osform.cli.rights:rights", "Print the role that a stack needs on a secured cluster."),
+    },
+    "Models, documents, searches": {
+        "model": ("osform.cli.model:model", "Package models: export, verify, list."),
+        "ingest": ("osform.cli.data:ingest", "Index documents; the cluster makes their vectors."),
+        "search": ("osform.cli.search:search", "Search by words, by meaning, or by what pictures show."),
+        "evaluate": ("osform.cli.evaluate:evaluate", "Measure whether indices find what their checks expect."),
+        "ui": ("osform.cli.ui:ui", "Serve a page to try searches on and see the pictures found."),
+        "caption": ("osform.cli.caption:caption", "Describe pictures in words, for osform ingest."),
+        "pictures": ("osform.cli.pictures:pictures", "Index pictures by what they show, for search --image."),
+    },
+    "On this machine": {
+        "cluster": ("osform.cli.cluster:cluster", "Run a real OpenSearch here, without Docker."),
+    },
 }
+COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}
 
 
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -74,14 +81,19 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        widest = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), text) for name, (_, text) in commands.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="osform")
 def cli() -> None:
-    """Keep the machine-learning side of an OpenSearch cluster the way files say it should be."""
+    """Keep the machine-learning side of an OpenSearch cluster in sync with files.
+
+    To begin: osform init my-search, then my-search/provision/README.md.
+    """
 
 
 def main(argv: list[str] | None = None) -> NoReturn:

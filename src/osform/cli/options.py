@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from osform.flows.owning import Adoption
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+SOME_FAILED = 3
+"""The exit status of a command that is done, but for some documents or pictures."""
 
 
 def cluster_option(command: Command) -> Command:
@@ -38,12 +40,12 @@ def cluster_option(command: Command) -> Command:
 
 CONNECTION_OPTIONS = (
     ("--profile", "NAME", "A profile of the config file."),
-    ("--user", "NAME", "Whom to log in as; the password comes from OSFORM_PASSWORD, a command or the keyring."),
-    ("--ca", "FILE", "The CA to believe, in place of the system's."),
-    ("--fingerprint", "SHA256", "The one certificate to believe."),
+    ("--user", "NAME", "The user to log in as; the password comes from OSFORM_PASSWORD, a command or the keyring."),
+    ("--ca", "FILE", "The CA to trust, in place of the system's."),
+    ("--fingerprint", "SHA256", "The one certificate to trust."),
     ("--certificate", "FILE", "The client's certificate."),
     ("--key", "FILE", "The client's key."),
-    ("--proxy", "URL", "The proxy to go through, or: direct."),
+    ("--proxy", "URL", "The proxy to use, or: direct."),
     ("--aws-service", "es|aoss", "Sign requests for AWS."),
     ("--aws-region", "REGION", "The region to sign for."),
     ("--aws-role", "ARN", "A role to assume first."),
@@ -68,8 +70,8 @@ def format_option(*more: str) -> Callable[[Command], Command]:
 def adopt_options(command: Command) -> Command:
     """``--adopt`` and ``--adopt-all``, as the arguments of ``adoption``."""
     for option in (
-        click.option("--adopt-all", is_flag=True, help="Take over whatever is live exactly as the files say."),
-        click.option("--adopt", multiple=True, metavar="ADDRESS", help="Take over what is live there already."),
+        click.option("--adopt-all", is_flag=True, help="Take over whatever is there exactly as the files say."),
+        click.option("--adopt", multiple=True, metavar="ADDRESS", help="Take over what is there already. Repeatable."),
     ):
         command = option(command)
     return command
@@ -105,6 +107,16 @@ def connected(cluster_url: str | None) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.close()
+
+
+@contextmanager
+def answering(cluster_url: str | None) -> Iterator[Cluster]:
+    """``connected``, to what answers and is an OpenSearch. Raises Unreachable and NotReady as well."""
+    from osform.cluster.retry import ping
+
+    with connected(cluster_url) as cluster:
+        ping(cluster)
+        yield cluster
 
 
 def not_understood(error: Exception) -> ClusterError | None:

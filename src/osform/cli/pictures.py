@@ -11,19 +11,18 @@ import click
 
 from osform.cli.caption import input_options, inputs_of, web_of
 from osform.cli.console import reporting
-from osform.cli.options import cluster_option, connected, format_option
+from osform.cli.options import SOME_FAILED, cluster_option, connected, format_option
 from osform.errors import InputError
 
 if TYPE_CHECKING:
     from osform.flows.indexing_pictures import Indexed
 
-SOME_FAILED = 3
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 
 
 @click.group()
 def pictures() -> None:
-    """Pictures found by what they show: `osform pictures ingest PATH... --into ALIAS`."""
+    """Index pictures by what they show: `osform pictures ingest PATH... --into ALIAS`."""
 
 
 @pictures.command()

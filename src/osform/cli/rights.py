@@ -25,7 +25,7 @@ def rights(
     format: str,
     indices: tuple[str, ...],
 ) -> None:
-    """Print the exact role that plan, status or apply needs for this stack. No cluster is asked.
+    """Print the exact role that plan, status or apply needs for this stack. Needs no cluster.
 
     The text is a file of the kind role: provision/role/NAME.yaml.
     """

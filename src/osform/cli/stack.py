@@ -16,17 +16,24 @@ from osform.errors import InputError
 
 if TYPE_CHECKING:
     from osform.core.plan import Plan
+    from osform.flows.locking import LockOptions
     from osform.flows.plan_files import PlanFile
     from osform.flows.stack import Stack
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_REBUILD = click.option(
+    "--rebuild", multiple=True, metavar="INDEX", help="Copy this index's documents into a new one, with new vectors."
+)
 
 
 def stack_options(command: Command) -> Command:
     """``--provision``, ``--env`` and ``--var``, as the arguments of ``loaded``."""
     for option in (
         click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable's value, as YAML."),
-        click.option("--env", "environment", metavar="NAME", help="The environment. [default: default]"),
+        click.option(
+            "--env", "environment", metavar="NAME", help="The environment: environments/NAME.yaml. [default: default]"
+        ),
         click.option(
             "--provision", default="provision", show_default=True, type=click.Path(path_type=Path), metavar="DIR",
             help="The folder that says what the cluster should hold.",
@@ -60,7 +67,7 @@ def given(variables: tuple[str, ...]) -> dict[str, Any]:
 @stack_options
 @format_option()
 def validate(provision: Path, environment: str | None, variables: tuple[str, ...], format: str) -> None:
-    """Check everything that can be known about the files without a cluster."""
+    """Check the files: YAML, templates, references, keys, names, dimensions. Needs no cluster."""
     stack = loaded(provision, environment, variables)
     stack.check_policies()
     spec = stack.spec
@@ -74,8 +81,9 @@ def validate(provision: Path, environment: str | None, variables: tuple[str, ...
         }
         click.echo(json.dumps(result, indent=2))
     else:
-        many = f"checks of {len(spec.checks)} {'index' if len(spec.checks) == 1 else 'indices'}, "
-        found = f"{len(spec.resources)} resources, {many if spec.checks else ''}no mistake found"
+        resources = f"{len(spec.resources)} {'resource' if len(spec.resources) == 1 else 'resources'}, "
+        checks = f"checks of {len(spec.checks)} {'index' if len(spec.checks) == 1 else 'indices'}, "
+        found = f"{resources}{checks if spec.checks else ''}no mistake found"
         click.echo(f"{spec.name} ({spec.environment}): {found}")
 
 
@@ -86,7 +94,7 @@ def validate(provision: Path, environment: str | None, variables: tuple[str, ...
 def render(
     address: str | None, provision: Path, environment: str | None, variables: tuple[str, ...], format: str
 ) -> None:
-    """Show the bodies as they would be sent: all of them, or the one at ADDRESS, e.g. index/images."""
+    """Print the bodies as they would be sent: all of them, or the one at ADDRESS, such as index/images."""
     from osform.core.values import concealed
     from osform.files.writing import dump
     from osform.kinds.checks import nearest
@@ -111,9 +119,9 @@ def render(
 @cluster_option
 @format_option("markdown", "html")
 @adopt_options
-@click.option("--rebuild", multiple=True, metavar="INDEX", help="Copy this index's documents anew, vectors and all.")
-@click.option("--all", "everything", is_flag=True, help="Every stack below the folder, in every environment it has.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes, 0 where there are none.")
+@_REBUILD
+@click.option("--all", "everything", is_flag=True, help="Every stack below the folder, in each of its environments.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes, 0 if there are none.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the plan to this file, for apply."
 )
@@ -132,7 +140,7 @@ def plan(
     out: Path | None,
     page: Path | None,
 ) -> int:
-    """Show what apply would do, and why. Nothing is changed."""
+    """Show what apply would change, and why. Changes nothing."""
     from osform.cli.plans import show
     from osform.cluster.retry import ping
     from osform.files.bundles import cache_folder
@@ -176,15 +184,15 @@ def _write_page(path: Path, plan: Plan) -> None:
 @cluster_option
 @format_option()
 @adopt_options
-@click.option("--rebuild", multiple=True, metavar="INDEX", help="Copy this index's documents anew, vectors and all.")
+@_REBUILD
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--expect", metavar="CHECKSUM", help="Carry out only the plan that has this checksum.")
-@click.option("--force", is_flag=True, help="Release the brake on deletions.")
-@click.option("--abandon", is_flag=True, help="Only take away what replacements of indices that failed have left.")
+@click.option("--force", is_flag=True, help="Allow deletions of many resources at once, or of documents.")
+@click.option("--abandon", is_flag=True, help="Only delete what failed replacements of indices left behind.")
 @click.option(
     "--events",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also append what happens to this file, as JSON, a line an event.",
+    help="Also append each event to this file, as a line of JSON.",
 )
 @lock_options
 def apply(
@@ -205,25 +213,19 @@ def apply(
     lock_timeout: float,
     lease: float,
 ) -> None:
-    """Show the plan, then carry it out: the plan of PLAN_FILE, or none.
+    """Show the plan, ask, and carry it out. With PLAN_FILE, carry out that plan or nothing.
 
-    With --format json, what happens is told on stderr as JSON, a line an event.
+    With --format json, each event is written to standard error as a line of JSON.
     """
-    from osform.cli.events import logging
-    from osform.cli.plan_words import line
+    from osform.cli.events import event_log
     from osform.cli.plans import show
     from osform.flows.applying import Outcome
     from osform.flows.plan_files import PlanFile
 
     stack = rebuilding(loaded(provision, environment, variables), rebuild)
+    lock = asked(lock_timeout, lease)
     if abandon:
-        with connected(cluster_url) as cluster, logging(format, events) as report:
-            left = stack.abandon(cluster, lock=asked(lock_timeout, lease), report=report)
-        if format == "json":
-            click.echo(json.dumps({"stack": stack.spec.name, "abandoned": list(map(str, left))}, indent=2))
-        else:
-            names = line(", ".join(map(str, left)))
-            click.echo(f"taken away: {names or 'nothing, no replacement is unfinished'}")
+        _abandon(stack, cluster_url, format, events, lock)
         return
     taken = adoption(adopt, adopt_all, stack.spec.resources)
     reviewed = PlanFile.read(plan_file) if plan_file else None
@@ -237,23 +239,38 @@ def apply(
         if format == "text":
             show(made, format)
         if not made.empty and not yes and expect is None:
-            ask("carry out this plan?", "osform apply --yes, or PLAN_FILE or --expect CHECKSUM of a reviewed plan")
+            otherwise = "osform apply --yes, or PLAN_FILE or --expect CHECKSUM of a reviewed plan"
+            ask("carry out this plan?", otherwise, made, format)
         if made.empty and expect in (None, made.checksum):
             outcome = Outcome(made.stack)
         else:
             review = shown_anew(made, format) if yes and expect is None else None
             if expect is None and not yes:
                 expect, reviewed = made.checksum, PlanFile.of(made, stack.spec)
-            with logging(format, events) as report:
+            with event_log(format, events) as report:
                 outcome = stack.apply(
                     cluster, expect=expect, reviewed=reviewed, review=review, force=force,
-                    lock=asked(lock_timeout, lease), adoption=taken, report=report,
+                    lock=lock, adoption=taken, report=report,
                 )  # fmt: skip
     if format == "json":
         click.echo(json.dumps(outcome.to_json(), indent=2))
     elif outcome.applied:
         click.echo(f"applied {len(outcome.applied)} of {outcome.planned} changes in {outcome.seconds:.1f} s")
     outcome.check()
+
+
+def _abandon(stack: Stack, cluster_url: str | None, format: str, events: Path | None, lock: LockOptions) -> None:
+    """``osform apply --abandon``: delete what is unfinished, and make no plan."""
+    from osform.cli.events import event_log
+    from osform.cli.plan_words import line
+
+    with connected(cluster_url) as cluster, event_log(format, events) as report:
+        left = stack.abandon(cluster, lock=lock, report=report)
+    if format == "json":
+        click.echo(json.dumps({"stack": stack.spec.name, "abandoned": list(map(str, left))}, indent=2))
+    else:
+        names = line(", ".join(map(str, left)))
+        click.echo(f"taken away: {names or 'nothing, no replacement is unfinished'}")
 
 
 def rebuilding(stack: Stack, indices: Sequence[str]) -> Stack:
@@ -287,10 +304,19 @@ def _expected(expect: str | None, reviewed: PlanFile | None) -> str | None:
     return reviewed.checksum
 
 
-def ask(question: str, otherwise: str) -> None:
-    """Go on only where a person says yes; without one, InputError with what to write ``otherwise``."""
+def ask(question: str, otherwise: str, plan: Plan, format: str) -> None:
+    """Go on only where a person says yes to a plan; without one, InputError with what to write ``otherwise``.
+
+    A plan that is not on standard output, where the result stands alone for a program, is shown on standard error.
+    """
     import sys
+    from contextlib import redirect_stdout
+
+    from osform.cli.plans import show
 
     if not sys.stdin.isatty():
-        raise InputError("nobody is there to be asked", hint=otherwise)
+        raise InputError("standard input is no terminal, so nobody can be asked", hint=otherwise)
+    if format != "text":
+        with redirect_stdout(sys.stderr):
+            show(plan, "text")
     click.confirm(question, abort=True, err=True)

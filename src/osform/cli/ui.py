@@ -52,7 +52,7 @@ def ui(
     variables: tuple[str, ...],
     cluster_url: str | None,
 ) -> None:
-    """A page to try searches on and look at the pictures found, until Ctrl-C.
+    """Serve a page to try searches on and see the pictures found, until Ctrl-C.
 
     It changes nothing on the cluster.
     """

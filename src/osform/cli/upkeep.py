@@ -1,4 +1,4 @@
-"""``osform drift``, ``destroy``, ``import`` and ``status``: what is there already, and keeping it so."""
+"""``osform drift``, ``destroy``, ``status``, ``import`` and ``rollback``: what is on the cluster, and keeping it so."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import click
 
 from osform.cli.console import reporting
 from osform.cli.lock import asked, lock_options
-from osform.cli.options import cluster_option, connected, format_option
+from osform.cli.options import answering, cluster_option, connected, format_option
 from osform.cli.stack import ask, given, loaded, shown_anew, stack_options
 from osform.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from osform.cluster.identity import Identity
     from osform.flows.drifting import Drift
+    from osform.flows.status import Row
 
 _MOST_LINES = 12
 _LONGEST = 100  # characters of a value
@@ -37,7 +38,7 @@ def drift(
     format: str,
     vectors: str | None,
 ) -> int:
-    """Show what changed on the cluster behind the files' back. Exits with 2 where anything did."""
+    """Show what was changed on the cluster behind the files' back. Exits with 2 if anything was."""
     stack = loaded(provision, environment, variables)
     sample = _sample(vectors)
     with connected(cluster_url) as cluster:
@@ -105,11 +106,12 @@ def destroy(
     lock_timeout: float,
     lease: float,
 ) -> None:
-    """Take away everything that this stack and environment made, last-needed first.
+    """Delete everything that this stack and environment made, what was made last first.
 
-    Whatever on the cluster still uses a model, a pipeline or a group stops it, and is named.
+    If something else on the cluster still uses one of its models, pipelines or groups, nothing is deleted.
     """
-    from osform.cli.events import logging
+    from osform.cli.events import event_log
+    from osform.cli.plan_words import line
     from osform.cli.plans import show
     from osform.flows.applying import Outcome
     from osform.flows.plan_files import PlanFile
@@ -120,10 +122,10 @@ def destroy(
         if format == "text" and not made.empty:
             show(made, format)
         if not made.empty and not yes:
-            ask("delete all this?", "osform destroy --yes")
+            ask("delete all this?", "osform destroy --yes", made, format)
         outcome = Outcome(made.stack)
         if not made.empty:
-            with logging(format, None) as report:
+            with event_log(format, None) as report:
                 outcome = stack.apply(
                     cluster,
                     expect=None if yes else made.checksum,
@@ -135,6 +137,8 @@ def destroy(
                 )
     if format == "json":
         click.echo(json.dumps(outcome.to_json(), indent=2))
+    elif made.empty:
+        click.echo(f"{line(f'{made.stack} ({made.environment})')}: nothing to delete")
     else:
         click.echo(f"deleted {len(outcome.applied)} of {outcome.planned} resources")
     outcome.check()
@@ -147,14 +151,12 @@ def destroy(
 def status(
     provision: Path, environment: str | None, variables: tuple[str, ...], cluster_url: str | None, format: str
 ) -> None:
-    """Show who one is on the cluster, and which resources there are, since when, by whom, and whether they are well."""
+    """Show who you are on the cluster, and what is there: since when, by whom, from which commit, and its health."""
     from osform.cli.plan_words import line
     from osform.cluster.identity import identity
-    from osform.cluster.retry import ping
 
     stack = loaded(provision, environment, variables)
-    with connected(cluster_url) as cluster:
-        ping(cluster)
+    with answering(cluster_url) as cluster:
         who, url = identity(cluster), cluster.url
         if format == "text":  # even where nothing else is for this user to see
             for sentence in _identified(who, url):
@@ -170,7 +172,14 @@ def status(
             "resources": [row.to_json() for row in rows],
         }
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
-        return
+    else:
+        _show_status(rows)
+
+
+def _show_status(rows: Sequence[Row]) -> None:
+    """A table with a line for each resource, red where something is wrong with it."""
+    from osform.cli.plan_words import line
+
     table: list[tuple[str, ...]] = [("resource", "since", "by", "commit", "health", "documents")]
     for row in rows:
         commit = (row.commit or "")[:10] + ("+changes" if (row.commit or "").endswith("+changes") else "")
@@ -200,7 +209,7 @@ def _identified(who: Identity | None, url: str) -> Iterator[str]:
 @stack_options
 @cluster_option
 @format_option()
-@click.option("--all", "everything", is_flag=True, help="Everything that is live and belongs to no stack.")
+@click.option("--all", "everything", is_flag=True, help="Everything on the cluster that belongs to no stack.")
 @lock_options
 def import_(
     address: str | None,
@@ -213,9 +222,9 @@ def import_(
     lock_timeout: float,
     lease: float,
 ) -> None:
-    """Write files for what is live, references and all, and take it over. Nothing on the cluster is changed.
+    """Write files for what is on the cluster and belongs to no stack, and take it over. The cluster is not changed.
 
-    ADDRESS is one resource, e.g. index/images; or --all.
+    ADDRESS is one resource, such as index/images; --all is everything.
     """
     from osform.cli.plan_words import line
     from osform.flows.importing import import_live
@@ -252,7 +261,7 @@ def import_(
     type=click.Choice(["refuse", "carry", "leave"]),
     default="refuse",
     show_default=True,
-    help="What becomes of documents written since: no rollback, copied back first, or left behind.",
+    help="If documents were written since: do not go back, copy them first, or leave them behind.",
 )
 @lock_options
 def rollback(
@@ -266,9 +275,9 @@ def rollback(
     lock_timeout: float,
     lease: float,
 ) -> None:
-    """Take the index at ADDRESS back to what it was before it was made anew, with its pipelines and models.
+    """Switch the index at ADDRESS back to the one that it replaced, with its pipelines and models.
 
-    The plan straight after says in what the cluster differs from the files.
+    A plan made afterwards shows where the cluster differs from the files.
     """
     from osform.core.address import Address
 

@@ -36,7 +36,7 @@ _COLOURS = {"applied": "green", "repaired": "green", "in sync": "green", "refuse
     help="How what happens is written to standard error.",
 )  # fmt: skip
 def watch(file: Path, cluster_url: str | None, listen: str, folder: Path | None, once: bool, format: str) -> int:
-    """Follow the repository that FILE names, and keep the cluster to it. Many may run: one leads."""
+    """Follow the repository that FILE names, and keep the cluster in sync with it. Several may run; one leads."""
     from osform.cluster.counting import Counted
     from osform.files.bundles import cache_folder
     from osform.files.repository import Repository

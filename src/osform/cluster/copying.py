@@ -345,7 +345,10 @@ class _Flight:
         self._copied = 0
 
     def send(self, shard: int, batch: Sequence[Written]) -> None:
-        """Start a batch, once there is room for one more."""
+        """Start a batch, once there is room for one more.
+
+        What has ended is written down with what is started next: an apply that goes on looks at it once more at most.
+        """
         tasks = self._copier.tasks
         while len(self._under_way) >= tasks.at_once:
             self._wait()
@@ -357,6 +360,7 @@ class _Flight:
         """Wait for all of them."""
         while self._under_way:
             self._wait()
+        self._write()
 
     def _wait(self) -> None:
         # In the order in which they were started: what is done is done without a gap.
@@ -367,7 +371,6 @@ class _Flight:
         self._done[shard] = batch[-1].number
         self._copied += len(batch)
         self._advanced(self._copied)
-        self._write()
 
     def _write(self) -> None:
         tasks = {

@@ -33,7 +33,7 @@ def create(
     """
     patience, attempt = Patience.of(deadline_seconds, clock, sleep), 0
     name = str(request.body["name"])
-    found = _soon(cluster, name, patience.within(_VISIBLE_SECONDS)) if again else None
+    found = _soon(cluster, name, patience, _VISIBLE_SECONDS) if again else None
     while found is None:
         try:
             return str(cluster.send(request, timeout=patience.timeout(30))["model_group_id"])
@@ -42,7 +42,7 @@ def create(
                 raise
             # Refused may mean that the name is in use, by the group that an answer now lost was about.
             seconds = _SETTLE_SECONDS if isinstance(error, Unreachable) else _VISIBLE_SECONDS * bool(attempt or again)
-            found = _soon(cluster, name, patience.within(seconds))
+            found = _soon(cluster, name, patience, seconds)
             if found is None and not passes(error):
                 raise
         patience.pause(attempt)
@@ -51,12 +51,13 @@ def create(
     return found
 
 
-def _soon(cluster: Cluster, name: str, patience: Patience) -> str | None:
-    attempt = 0
+def _soon(cluster: Cluster, name: str, patience: Patience, seconds: float) -> str | None:
+    """The group of this name, once a search finds it or so many seconds are over; a search has the whole patience."""
+    attempt, settling = 0, patience.within(seconds)
     while True:
         answer = persist_if_there(cluster, ml.groups_named(name), patience)
         hits = answer["hits"]["hits"] if answer else []
-        if hits or patience.over:
+        if hits or settling.over:
             return str(hits[0]["_id"]) if hits else None
-        patience.pause(attempt, longest=0.5)
+        settling.pause(attempt, longest=0.5)
         attempt += 1

@@ -141,6 +141,18 @@ def ping(cluster: Cluster, *, clock: Clock = time.monotonic, sleep: Sleep = time
     return dict(about)
 
 
+def reach(cluster: Cluster, *, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> None:
+    """Raise Unreachable where no connection comes about, within seconds: what follows may have patience for minutes.
+
+    Any answer will do. Who may write documents, or search, need not be allowed to ask what it is that answers.
+    """
+    try:
+        persist(cluster, Request("GET", "/"), Patience.of(5, clock, sleep), longest=5, silence=1)
+    except ClusterError as error:
+        if isinstance(error, Unreachable) and not error.sent:
+            raise
+
+
 def persist_if_there(cluster: Cluster, request: Request, patience: Patience, *, longest: float = 15.0) -> Any | None:
     """``persist``, with None for what does not exist (404)."""
     try:

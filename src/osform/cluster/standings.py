@@ -37,5 +37,10 @@ def write(cluster: Cluster, watch: str, standing: Standing) -> None:
         "commit": standing.good,
         "journal": standing.to_json(),
     }
-    path = f"/{INDEX}/_doc/{quote(f'watch-{watch}-{standing.target}', safe='')}"
+    path = f"/{INDEX}/_doc/{quote(_id(watch, standing.target), safe='')}"
     persist(cluster, Request("PUT", path, document, {"refresh": "true"}), Patience.of(_SECONDS))
+
+
+def _id(watch: str, target: str) -> str:
+    """A bare slash is what no quoted name holds: ``team`` and ``a-b`` are not ``team-a`` and ``b``."""
+    return f"watch/{quote(watch, safe='')}/{target}"

@@ -18,10 +18,13 @@ _FIRST_BATCH, _LEAST_BATCH, _MOST_BATCH = 400, 100, 2000
 _TASK_SECONDS = 4.0  # of work in one task, about
 _LEAST_SHARE = 25  # documents for which one more task is worth its while
 _QUEUED_SECONDS = 0.4  # of work in the bulks under way: whoever searches waits in the same queue
+_GROUP = 16  # documents that a thread of the ML node embeds one after the other, in the pipelines that osform writes
+_MOST_BULK = 512
 _SHOWN = 5
 _ANSWER = 15.0  # seconds for the server to say that it has started a task
 _QUIET = 30.0  # seconds between warnings
 _LEAST_LEFT = 5.0  # seconds without which another try would be cut off before it could tell why it failed
+_CONFLICT = 409  # another task wrote the same document in this moment
 
 
 class Tasks:
@@ -48,7 +51,9 @@ class Tasks:
 
     @property
     def _bulk(self) -> int:
-        return min(500, max(16, int(self._rate * _QUEUED_SECONDS / self.at_once))) if self._rate else 50
+        """Documents a bulk, in whole groups: two at least, so that one is embedded while the other waits its turn."""
+        groups = round(self._rate * _QUEUED_SECONDS / self.at_once / _GROUP)
+        return min(_MOST_BULK, _GROUP * max(2, groups))
 
     def start(self, ids: Sequence[str], patience: Patience) -> str:
         """Start a task; a lost answer may leave one more, ``astray``, which writes the same, and when it likes."""
@@ -152,7 +157,11 @@ class Tasks:
         A failure without a cause is one of the search: a shard that was away, not a document.
         """
         items = [(str(each.get("id")), _item(each)) for each in failures if "cause" in each]
-        wrong = [(id, item) for id, item in items if classify(item) not in (Verdict.WAIT, Verdict.DONE)]
+        wrong = [
+            (id, item)
+            for id, item in items
+            if item["status"] != _CONFLICT and classify(item) not in (Verdict.WAIT, Verdict.DONE)
+        ]
         if wrong:
             shown = "\n".join(f"  {id}: {explain(item)}" for id, item in wrong[:_SHOWN])
             more = f"\n  and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""

@@ -19,6 +19,8 @@ from osform.core.closeness import cosine
 from osform.core.request import Request
 from osform.core.rows import value_at
 from osform.errors import VectorsAstray
+from osform.kinds import mappings
+from osform.kinds.vectors import Made
 
 _PAGE = 500
 _SECONDS = 600.0  # for one page of an index, however many there are
@@ -27,12 +29,22 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class VectorMap:
-    """A text field, the field that holds its vectors, the model that makes them, and how near is the same."""
+    """A text field, the field that holds its vectors, the model that makes them, and how near is the same.
+
+    ``nested`` is a field of objects, one with a vector for each text of a list.
+    """
 
     text_field: str
     vector_field: str
     model_id: str
     least_cosine: float = 0.999
+    nested: bool = False
+
+    @classmethod
+    def of(cls, made: Made, mapping: Mapping[str, Any]) -> VectorMap:
+        """What a processor fills, as the index with this mapping has it."""
+        nested = mappings.type_at(mapping, mappings.field_path(made.target)) == "nested"
+        return cls(made.source, made.target, str(made.model_id), nested=nested)
 
 
 @dataclass(frozen=True)
@@ -88,12 +100,10 @@ def without(
     each: Each = lambda: Patience.of(_SECONDS),
 ) -> list[Astray]:
     """Documents that have text, more than blanks, and no vector; of those written ``since``, by shard, or of all."""
-    query = {
-        "bool": {
-            "must": [{"exists": {"field": which.text_field}}],
-            "must_not": [{"exists": {"field": which.vector_field}}],
-        }
-    }
+    there: dict[str, Any] = {"exists": {"field": which.vector_field}}
+    if which.nested:  # such objects are documents of their own, which the one around them knows nothing of
+        there = {"nested": {"path": which.vector_field, "query": {"match_all": {}}}}
+    query = {"bool": {"must": [{"exists": {"field": which.text_field}}], "must_not": [there]}}
     return [
         Astray(hit["_id"], which.vector_field)
         for hit in Index(cluster, index).matching(query, [which.text_field], each, since)

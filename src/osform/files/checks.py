@@ -139,7 +139,7 @@ def _types(document: Document, value: Any) -> Iterator[Problem]:
     try:
         ChecksFile.model_validate(value)
     except ValidationError as error:
-        found = problems_of(document, error, ChecksFile)
+        found = problems_of(document, error, ChecksFile, value)
         told = {each.path for each in found}
         yield from found
     for path, leaf in leaves(value):

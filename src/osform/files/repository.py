@@ -268,10 +268,15 @@ class Repository:
         return {path.replace("/", ""): path for path in listed.split("\n") if path}
 
     def _says_so(self, approval: Approval, commit: str, path: str, signers: str) -> bool:
-        """Whether a note approves, and whoever wrote it last has signed that."""
+        """Whether a note approves, and whoever wrote it last has signed that.
+
+        What is signed is the note's text and not its ref, so the text names the ref: whoever may push could call the
+        notes of staging those of production.
+        """
         ref = f"refs/notes/{approval.notes}"
-        words = self._git("cat-file", "blob", f"{ref}:{path}").split()
-        if not words or words[0].rstrip(":") != "approve":
+        words = [word.rstrip(":") for word in self._git("cat-file", "blob", f"{ref}:{path}").split()]
+        asked = ["approve", approval.notes] if approval.signed else ["approve"]
+        if words[: len(asked)] != asked:
             return False
         written = self._git("log", "-1", "--format=%H", ref, "--", path)
         return self._is_good(approval, "verify-commit", written, signers)

@@ -162,7 +162,7 @@ class _Reader:
         """The files of all resources; whatever else lies around is a problem."""
         files: dict[Address, Path] = {}
         if not self.provision.is_dir():
-            hint = "--provision DIR names another one"
+            hint = "osform init writes one to start from; --provision DIR names another"
             self.problems.append(Problem(Place(str(self.provision)), "there is no such folder", hint=hint))
             return files
         listed = self._listed(self.provision)
@@ -339,7 +339,7 @@ def read_stack(
         {address: resource for address, resource in read.items() if resource is not None},
         models.by_name,
         {Address.parse(old): Address.parse(new) for old, new in stack.moved.items()} if not reader.problems else {},
-        stack.bundles,
+        _place(root, stack.bundles),
         head(root, provision.name or ".", "templates", "models"),
         frozenset({each.name for each in _folders(root / "models")} - models.by_name.keys()),
         _span(stack.retention),
@@ -348,6 +348,11 @@ def read_stack(
         reader.policies(),
     )
     return spec, tuple(reader.problems)
+
+
+def _place(root: Path, bundles: str | None) -> str | None:
+    """A folder from the project's own on, wherever osform is run; a URL as it is."""
+    return bundles if bundles is None or "://" in bundles else str(root / bundles)
 
 
 def _span(text: str) -> timedelta:

@@ -55,12 +55,12 @@ class Source:
     def lines(self, limit: int) -> Iterator[Line]:
         """Each line, at most ``limit`` bytes of it."""
         number = 0
-        while line := self.stream.readline(limit + 2):
+        while line := self.stream.readline(limit + 2 + (0 if number else len(_MARK))):
             number += 1
             self._count(line)
-            cut = len(line.rstrip(b"\r\n")) > limit
             if number == 1:
                 line = line.removeprefix(_MARK)
+            cut = len(line.rstrip(b"\r\n")) > limit
             rest = line
             while cut and rest and not rest.endswith(b"\n"):
                 rest = self.stream.readline(BLOCK)

@@ -123,7 +123,7 @@ def read_watch_file(path: Path, environ: Mapping[str, str]) -> WatchSpec:
     try:
         file = WatchFile.model_validate(value)
     except ValidationError as error:
-        raise SpecError(problems_of(document, error, WatchFile)) from error
+        raise SpecError(problems_of(document, error, WatchFile, secrets=True)) from error
     targets = tuple(map(_target, file.stacks))
     twice = [target.key for target in targets if [each.key for each in targets].count(target.key) > 1]
     if twice:

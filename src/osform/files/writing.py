@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,26 @@ def write_stack_file(provision: Path) -> Path | None:
     if path.exists():
         return None
     name = re.sub(r"[^a-z0-9]+", "-", provision.resolve().parent.name.lower()).strip("-")[:63]
-    return write_new(path, f"name: {name or 'imported'}\n")
+    return write_new(path, dump({"name": name or "imported"}))
 
 
 def write_new(path: Path, text: str, hint: str = "remove it, or give it another name") -> Path:
     """Write a file that must not be there yet, and its folder. Raises InputError with the hint."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8") as file, _whole(path):
             file.write(text)
+            file.flush()
     except OSError as error:
         raise InputError(f"{path}: can't be written: {error.strerror}", hint=hint) from error
     return path
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """A file that could not be written to its end, on a full disk say, would stand in the way of the next try."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

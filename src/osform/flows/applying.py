@@ -15,6 +15,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.ledger import Ledger
 from osform.cluster.retry import Clock, Sleep
 from osform.core.address import Address
+from osform.core.document import dotted
 from osform.core.events import Advanced, Begun, Changed, ChangeStatus, Ended, Event, Note, Report, Warned
 from osform.core.plan import Change, Delete, Plan, Replace
 from osform.core.state import Entry
@@ -31,6 +32,7 @@ from osform.kinds.base import Live
 # Where fewer resources than this are known, one deletion is a large part of them and says nothing.
 _BRAKED_FROM = 10
 _MOST_DELETED = 0.3
+_WITH_MAPPINGS = ("index", "component_template", "index_template")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Outcome:
         lines += [f"{address}: {self.reason_to_skip}" for address in self.skipped]
         done = ", ".join(str(applied.change.address) for applied in self.applied) or "nothing"
         lines.append(f"done: {done}")
-        hints = [error.hint for error in self.failed.values() if error.hint] or ["mend that"]
+        hints = [error.hint for error in self.failed.values() if error.hint] or ["fix the cause"]
         raise ApplyFailed("\n".join(lines), hint="; ".join(dict.fromkeys([*hints, "then osform apply again"])))
 
     @property
@@ -148,18 +150,7 @@ class Applier:
             for change in plan.changes
             if isinstance(change, Delete) and entries[change.address].role == "current"
         ]
-        protected = [address for address in deletions if entries[address].protect]
-        if protected:
-            raise PlanRefused(
-                f"protected, and no longer in the files: {', '.join(map(str, protected))}",
-                hint="apply them once with osform.protect: false, then remove the files",
-            )
-        anew = [c.address for c in plan.changes if isinstance(c, Replace) and survey.spec.resources[c.address].protect]
-        if anew:
-            raise PlanRefused(
-                f"protected, and made anew by this plan: {', '.join(map(str, anew))}",
-                hint="if that is meant: osform.protect: false",
-            )
+        _refuse_protected(plan, survey, deletions)
         known = sum(entry.role == "current" for entry in entries.values())
         if not (force or whole) and known >= _BRAKED_FROM and len(deletions) > _MOST_DELETED * known:
             raise PlanRefused(
@@ -202,10 +193,10 @@ class Applier:
         # The k-NN plugin of the local cluster has no native libraries: such an index is acknowledged, and the first
         # write to it ends the node.
         wrong = [
-            f"{change.place} {change.address}: mappings.{'.'.join(map(str, path))}: engine {engine}"
+            f"{change.place} {change.address}: {dotted(path)}: engine {engine}"
             for change in plan.changes
-            if change.address.kind == "index" and not isinstance(change, Delete) and change.asked
-            for path, field in mappings.vectors(change.asked["mappings"])
+            if change.address.kind in _WITH_MAPPINGS and not isinstance(change, Delete)
+            for path, field in mappings.vectors_of(change.asked or {})
             if (engine := mappings.engine(field)) != "lucene"
         ]
         if wrong and any(node.attributes.get("osform_local") for node in nodes.nodes(self.cluster)):
@@ -295,6 +286,21 @@ class _Run:
 
     def _tell(self, change: Change, status: ChangeStatus, seconds: float = 0.0, message: str = "") -> None:
         self.hands.report(Changed(str(change.address), change.action, status, round(seconds, 3), message))
+
+
+def _refuse_protected(plan: Plan, survey: Survey, deletions: list[Address]) -> None:
+    protected = [address for address in deletions if survey.state.entries[address].protect]
+    if protected:
+        raise PlanRefused(
+            f"protected, and no longer in the files: {', '.join(map(str, protected))}",
+            hint="apply them once with osform.protect: false, then remove the files",
+        )
+    anew = [c.address for c in plan.changes if isinstance(c, Replace) and survey.spec.resources[c.address].protect]
+    if anew:
+        raise PlanRefused(
+            f"protected, and made anew by this plan: {', '.join(map(str, anew))}",
+            hint="if that is meant: osform.protect: false",
+        )
 
 
 def _one_at_a_time(report: Report) -> Report:

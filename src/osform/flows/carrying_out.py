@@ -95,10 +95,12 @@ class Hands:
         if isinstance(change, Delete):
             self._delete(change, survey)
             return None
-        if change.address in survey.moves:
-            moved = self._move(change.address, survey)
-            self._rename(change, survey)
-            return moved
+        live = self._move(change.address, survey) if change.address in survey.moves else self._make(change, survey)
+        self._rename(change, survey)
+        return live
+
+    def _make(self, change: Change, survey: Survey) -> Live:
+        """Make or change a resource under its own address, and read it back."""
         address = change.address
         asked = survey.asked(address)
         before = survey.live.get(address)
@@ -115,20 +117,8 @@ class Hands:
             wanted = replace(wanted, ids=before.ids if before else {})
         body = revealed(asked)
         steps = [*giving_way.steps(survey, address), *self._steps(change, body, before, old, wanted.ids)]
-        entry = self.stamp(
-            Entry(
-                address,
-                "applying",
-                # Until the work is done, what was asked before stands beside what is asked now: whoever takes up an
-                # apply that was cut off has to know what is to go.
-                _beside(old.asked, concealed(asked)) if old else concealed(asked),
-                old.recorded if old else {},
-                {**_tag(steps), **wanted.ids, **(before.ids if before else {}), **_called(address, asked)},
-                survey.needs.get(address, ()),
-                survey.spec.resources[address].protect,
-                journal=old.journal if old and isinstance(change, Update | Adopt) else {},  # else it is another object
-            )
-        )
+        ids = {**_tag(steps), **wanted.ids, **(before.ids if before else {}), **_called(address, asked)}
+        entry = self.stamp(_begun(change, asked, old, ids, survey))
         self.journal(entry)
         if before is not None:
             self._remove_strays(address, before)
@@ -145,7 +135,6 @@ class Hands:
         self.journal(self.stamp(replace(done, ids=ids)))
         if back:
             self.journal(back)
-        self._rename(change, survey)
         return live
 
     def _rename(self, change: Change, survey: Survey) -> None:
@@ -357,6 +346,22 @@ class Hands:
         answers = [{"hits": {"hits": [hit]}}, *[None] * (len(kind.reads(asked)) - 1)]
         now = kind.found(answers, asked)[address.name].body
         return any(now.get(key) != live.body.get(key) for key in (now.keys() | live.body.keys()) - {"deployed"})
+
+
+def _begun(change: Change, asked: Body, old: Entry | None, ids: Mapping[str, str], survey: Survey) -> Entry:
+    """What the ledger says while a change is made: enough for whoever takes up an apply that was cut off."""
+    address = change.address
+    return Entry(
+        address,
+        "applying",
+        # Until the work is done, what was asked before stands beside what is asked now: what is to go has to be known.
+        _beside(old.asked, concealed(asked)) if old else concealed(asked),
+        old.recorded if old else {},
+        ids,
+        survey.needs.get(address, ()),
+        survey.spec.resources[address].protect,
+        journal=old.journal if old and isinstance(change, Update | Adopt) else {},  # else it is another object
+    )
 
 
 def _called(address: Address, asked: Body) -> dict[str, str]:

@@ -136,7 +136,7 @@ def _auth(asked: Wishes, environ: Mapping[str, str]) -> Basic | Bearer | SigV4 |
     if not asked.user:
         if asked.password or asked.password_command or asked.keyring:
             raise InputError(
-                "there is a password, and nobody whose it is", hint="--user NAME, OSFORM_USER, or user in the profile"
+                "there is a password, but no user", hint="--user NAME, OSFORM_USER, or user in the profile"
             )
         return None
     password = asked.password

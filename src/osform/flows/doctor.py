@@ -25,6 +25,13 @@ OLDEST = (2, 19)
 """The oldest OpenSearch that osform is tested on."""
 _PLUGINS = {"ml": "opensearch-ml", "knn": "opensearch-knn", "neural": "opensearch-neural-search"}
 _SECURITY = "opensearch-security"
+_OF_NEURAL = frozenset({
+    "text_chunking", "neural_query_enricher", "neural_sparse_two_phase_processor", "agentic_query_translator",
+    "agentic_context", "rerank", "hybrid_score_explanation",
+})  # fmt: skip
+"""Processors of the neural-search plugin, besides those that embed documents or put scores together."""
+_OF_ML = frozenset({"ml_inference", "question_rewrite", "retrieval_augmented_generation"})
+"""Processors of ML Commons."""
 _UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
 _ROOM = 3  # times its size: a model is stored in the index, put together on the node, and unpacked there
 
@@ -94,9 +101,10 @@ class Patient:
 
 def doctor(stack: Stack, cluster: Cluster) -> tuple[Diagnosis, ...]:
     """Look at a cluster with a stack in mind. Raises Unreachable and RequestFailed."""
+    seen = vitals(cluster)  # first, since this is where a cluster that is not there is told of at once
     entries = Ledger(cluster, stack.spec.name, stack.spec.environment).read().entries.values()
     owned = frozenset(entry.ids["model_id"] for entry in entries if "model_id" in entry.ids)
-    return diagnose(Patient(stack.render(), vitals(cluster), owned))
+    return diagnose(Patient(stack.render(), seen, owned))
 
 
 def diagnose(patient: Patient) -> tuple[Diagnosis, ...]:
@@ -154,6 +162,12 @@ def _needed(patient: Patient) -> set[str]:
     hybrid = any("phase_results_processors" in body for body in patient.of("search_pipeline").values())
     if hybrid or any(pipelines.embeds(body) for body in patient.of("ingest_pipeline").values()):
         needed |= set(_PLUGINS.values())
+    bodies = [body for kind in ("ingest_pipeline", "search_pipeline") for body in patient.of(kind).values()]
+    used = {each for body in bodies for each in pipelines.processors(body)}
+    if used & _OF_NEURAL:
+        needed |= {_PLUGINS["neural"], _PLUGINS["knn"]}  # the one is built on the other
+    if used & _OF_ML:
+        needed.add(_PLUGINS["ml"])
     return needed | ({_SECURITY} if admin_of_users(patient.bodies) else set())
 
 
@@ -251,10 +265,8 @@ def _many(patient: Patient) -> Iterator[Diagnosis]:
 def _vector_fields(patient: Patient) -> Iterator[tuple[Address, str, str]]:
     """Each vector field of indices and templates, with its engine."""
     for address, body in patient.bodies.items():
-        template = body.get("template")
-        mapping = (template if isinstance(template, Mapping) else body).get("mappings")
-        for path, field in mappings.vectors(mapping) if isinstance(mapping, Mapping) else ():
-            yield address, ".".join(map(str, path[1::2])), mappings.engine(field)
+        for path, field in mappings.vectors_of(body):
+            yield address, ".".join(map(str, path[path.index("mappings") + 2 :: 2])), mappings.engine(field)
 
 
 def _vectors(patient: Patient) -> Iterator[Diagnosis]:

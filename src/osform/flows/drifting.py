@@ -103,7 +103,7 @@ def stale(survey: Survey, cluster: Cluster, sample: int | None) -> Iterator[Drif
         bodies = [survey.live[each].body for each in used if each.kind == "ingest_pipeline" and each in survey.live]
         if live is None or address not in survey.state.entries:
             continue
-        maps = [VectorMap(each.source, each.target, str(each.model_id)) for body in bodies for each in made(body)]
+        maps = [VectorMap.of(each, live.body["mappings"]) for body in bodies for each in made(body)]
         found = vectors.astray(cluster, live.ids["index"], maps, sample=sample)
         if found:
             looked = "all documents" if sample is None else f"a sample of {sample:,}"

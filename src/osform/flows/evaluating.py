@@ -11,7 +11,7 @@ from osform.cluster.client import Cluster
 from osform.cluster.guard import refuse_mixing
 from osform.cluster.ledger import Ledger
 from osform.cluster.queries import Found, default_mode, run, search_request
-from osform.cluster.retry import Patience, persist, persist_if_there
+from osform.cluster.retry import Patience, persist, persist_if_there, reach
 from osform.cluster.targets import Target, describe
 from osform.core.checks import Checks, Mode, Query
 from osform.core.events import Advanced, Begun, Ended, Note, Report, silent
@@ -79,6 +79,7 @@ def evaluate_all(
         raise InputError("no index of this stack has checks", hint="write provision/checks/<index>.yaml")
     if against is not None and len(chosen) > 1:
         raise InputError("--against compares one index with another", hint="say which: osform evaluate INDEX --against")
+    reach(cluster)
     kept = {chosen[0].index: against} if against is not None else replaced(cluster, spec)
     verdicts = []
     for checks in chosen:

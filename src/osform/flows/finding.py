@@ -18,7 +18,7 @@ from osform.core.values import Unknown, leaves, replaced
 from osform.flows.looking import Eyes
 from osform.flows.resolving import context_of
 from osform.kinds import KINDS, consistency, mappings, ml, pipelines
-from osform.kinds.index import BY_THE_SERVER, VOLATILE
+from osform.kinds.index import BY_THE_SERVER, VOLATILE, expands
 from osform.kinds.model import KEPT
 from osform.kinds.settings import PIPELINES
 from osform.kinds.vectors import unmarked
@@ -324,6 +324,8 @@ def _indices(eyes: Eyes, inventory: Inventory) -> Iterator[tuple[str, Found]]:
             for key, value in stored["settings"].items()
             if BY_THE_SERVER.get(key) != value and not key.startswith(VOLATILE)
         }
+        if expands(stored["settings"]):
+            settings.pop("number_of_replicas", None)
         for setting, kind in PIPELINES:
             # osform's own copy of a pipeline, made for this index before the ledger was lost.
             key = setting.removeprefix("index.")

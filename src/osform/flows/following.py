@@ -258,10 +258,14 @@ def _raise(outcome: Outcome) -> None:
     if outcome.stopped:
         raise ApplyFailed(outcome.stopped)
     for address, error in outcome.failed.items():
-        lasting = isinstance(error, RequestFailed) and 400 <= error.status < 500 and not passes(error)
-        if isinstance(error, _LASTING) or (lasting and isinstance(error, RequestFailed) and error.status != 409):
+        if isinstance(error, _LASTING) or (isinstance(error, RequestFailed) and _is_for_good(error)):
             raise Rejected(f"{address}: {error.message}")
     outcome.check()
+
+
+def _is_for_good(error: RequestFailed) -> bool:
+    """Whether the commit is to blame: not for a password that was changed, nor for somebody who changes the same."""
+    return 400 <= error.status < 500 and error.status not in (401, 409) and not passes(error)
 
 
 def _is_drift(plan: Plan) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from osform.cluster.ledger import Ledger
 from osform.cluster.retry import ping
 from osform.core.address import Address
 from osform.core.diff import Difference
-from osform.core.events import Note, Report, silent
+from osform.core.events import Changed, Event, Note, Report, silent
 from osform.core.plan import Adopt
 from osform.errors import InputError, PlanRefused, SpecError
 from osform.files.stack import load_stack
@@ -77,34 +78,55 @@ def import_live(
     Unreachable and RequestFailed.
     """
     ping(cluster)
-    written = [path] if (path := write_stack_file(provision)) else []
-    spec = load_stack(provision, environment, variables)
-    state = Ledger(cluster, spec.name, spec.environment).read()
-    inventory = take_inventory(Eyes(cluster).remembering(), spec, state)
-    wanted = _chosen(inventory, address, spec.resources.keys())
-    done = Imported(spec.name, spec.environment, written)
-    if address is None:
-        done.skipped = list(inventory.skipped)
-        done.skipped += [
-            f"{each} has a file already: osform apply --adopt {each}"
-            for each in inventory.found
-            if each in spec.resources
-        ]
-    _refuse_unset(inventory, wanted, os.environ if environ is None else environ)
     load = partial(Stack.load, provision, environment, variables, environ)
-    try:
+    with _taken_back(report) as (files, told):
+        files += [path] if (path := write_stack_file(provision)) else []
+        spec = load_stack(provision, environment, variables)
+        done = Imported(spec.name, spec.environment, files)
+        state = Ledger(cluster, spec.name, spec.environment).read()
+        inventory = take_inventory(Eyes(cluster).remembering(), spec, state)
+        wanted = _chosen(inventory, address, spec.resources.keys())
+        if address is None:
+            done.skipped = list(inventory.skipped)
+            done.skipped += [
+                f"{each} has a file already: osform apply --adopt {each}"
+                for each in inventory.found
+                if each in spec.resources
+            ]
+        _refuse_unset(inventory, wanted, os.environ if environ is None else environ)
         stack, wanted = _written(inventory, wanted, provision, done, load, whole=address is None)
         if stack is not None:
             adoption = Adoption(frozenset(wanted), ids={each: inventory.found[each].ids for each in wanted})
-            _take_over(stack, cluster, adoption, done, lock, report)
-    except BaseException:
-        # The same command can be given again: no file stands in its way.
-        for path in done.files if not done.adopted else ():
-            path.unlink(missing_ok=True)
-        raise
+            _take_over(stack, cluster, adoption, done, lock, told)
     for path in done.files:
         report(Note(f"wrote {path}"))
     return done
+
+
+@contextmanager
+def _taken_back(report: Report) -> Iterator[tuple[list[Path], Report]]:
+    """Yields a list for the files that are written, and a report to be told of changes.
+
+    Where the block fails, the files go, so that the same command can be given again. Once taking over has begun, they
+    stay: the ledger says by then that the stack has what they describe, and without them the next apply deletes it.
+    """
+    files: list[Path] = []
+    begun: list[Changed] = []
+
+    def told(event: Event) -> None:
+        if isinstance(event, Changed):
+            begun.append(event)
+        report(event)
+
+    try:
+        yield files, told
+    except BaseException:
+        if begun:
+            report(Note("the files stay, since taking over has begun: osform apply --adopt-all goes on from there"))
+        else:
+            for path in files:
+                path.unlink(missing_ok=True)
+        raise
 
 
 def _written(
@@ -176,5 +198,5 @@ def _chosen(inventory: Inventory, address: str | None, there: Collection[Address
     if not chosen:
         sentence = next((each for each in inventory.skipped if each.startswith(f"{address} ")), None)
         near = nearest(address, {str(each) for each in free}) or "everything that is live has an owner"
-        raise InputError(sentence or f"nothing that is nobody's is at {address} on the cluster", hint=near)
+        raise InputError(sentence or f"there is nothing without an owner at {address} on the cluster", hint=near)
     return chosen

@@ -14,7 +14,7 @@ from pathlib import Path
 from osform.cluster.client import Cluster
 from osform.cluster.destinations import Destination, count, refresh
 from osform.cluster.lookup import textful
-from osform.cluster.retry import Patience
+from osform.cluster.retry import Patience, reach
 from osform.core.events import Report, Warned, silent
 from osform.errors import ClusterError
 from osform.files.checkpoints import Checkpoint, fingerprint, state_folder
@@ -77,6 +77,7 @@ def ingest(
     """
     inputs = resolve(files, reading.read_as)
     started, run = clock(), Run(pace, report, threading.Event(), clock, chance)
+    reach(cluster, clock=clock, sleep=run.sleep)
     where = Whereabouts(cluster, alias, run.patience)
     done = Ingested(alias)
     with ExitStack() as stack:

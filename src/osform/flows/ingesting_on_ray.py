@@ -14,6 +14,7 @@ from typing import Any
 
 from osform.cluster.client import Cluster
 from osform.cluster.destinations import count
+from osform.cluster.retry import reach
 from osform.core.events import Advanced, Begun, Ended, Note, Report, Warned, silent
 from osform.errors import ClusterError, InputError
 from osform.files.checkpoints import fingerprint, state_folder
@@ -59,6 +60,7 @@ def ingest_on_ray(
     with DeadLetters(dead_letter):
         pass  # what speaks against it is said before anything is sent
     started, run = clock(), Run(pace, report, threading.Event(), clock, random.random)
+    reach(cluster, clock=clock, sleep=run.sleep)
     where = Whereabouts(cluster, alias, run.patience)
     held, total = count(cluster, where.now.index, run.patience()), sum(part.rows for part in parts)
     done = Ingested(alias)

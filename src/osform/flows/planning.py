@@ -241,7 +241,8 @@ def _not_copied(survey: Survey, address: Address) -> str | None:
     there = dict(mappings.vectors(live))
     for path, field in mappings.vectors(survey.asked(address)["mappings"]):
         name, before = mappings.field(path), there.get(path)
-        if name not in filled and before and before.get("dimension") != field.get("dimension"):
+        made = {name, name.rpartition(".")[0]} & filled  # of chunks, each vector is in an object of the field filled
+        if not made and before and before.get("dimension") != field.get("dimension"):
             words = f"{before.get('dimension')} to {field.get('dimension')} dimensions"
             return f"{resource.file} {address}: {name}: from {words}, and no pipeline makes these vectors anew"
     return None

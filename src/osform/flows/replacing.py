@@ -169,10 +169,11 @@ class Replacing:
         accept(self.cluster, self.survey.spec, self.address.name, old=source, new=target, **told)
 
     def _maps(self) -> Iterator[VectorMap]:
+        mapping = self.survey.asked(self.address)["mappings"]
         for address in pipelines_of(self.survey.spec).get(self.address, ()):
             if address.kind == "ingest_pipeline":
                 for each in made(revealed(self.survey.asked(address))):
-                    yield VectorMap(each.source, each.target, str(each.model_id))
+                    yield VectorMap.of(each, mapping)
 
     def _move_aliases(self, own: Mapping[str, str | None]) -> None:
         """Every alias of the old index, those of others too, in one request, so that no search finds none."""

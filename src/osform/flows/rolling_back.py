@@ -202,8 +202,8 @@ class Rollback:
             plain = Address(kind, used.removesuffix(f"-v{number}"))
             entry = self.state.entries.get(plain)
             body = self._pipeline(kind, used) if copy and entry else None
-            if copy is None or entry is None or body is None:
-                continue
+            if copy is None or entry is None or body is None or used == plain.name:
+                continue  # one that embeds nothing has no copies: old index and new have the very same
             copies = pipelines.copies(entry.ids)
             path = pipelines.path(KINDS[kind].BASE, plain.name)  # type: ignore[attr-defined]
             if len(copies) <= 1:

@@ -74,7 +74,8 @@ class Seer:
             raise VectorsAstray(
                 f"the index's pictures were seen by {by.model} at {by.revision[:12]}, and {found.folder} is "
                 f"{found.revision[:12]}: their vectors can't be compared",
-                hint="name the model that made them, or index the pictures again: osform pictures ingest --again",
+                hint="name the model that made them, or index the pictures with this one elsewhere: "
+                "osform pictures ingest --into ANOTHER",
             )
         return towers.load(found.folder, self._device)
 

@@ -8,6 +8,8 @@ from itertools import combinations, product
 from typing import Any
 
 from osform.core.address import Address
+from osform.core.diff import ABSENT, value_at
+from osform.core.document import Path
 from osform.core.globs import overlap
 from osform.core.refs import OutputRef, parse
 from osform.core.values import Unknown, leaves
@@ -15,13 +17,15 @@ from osform.kinds import index_template, mappings, pipelines
 from osform.kinds.base import Body, Finding
 from osform.kinds.settings import flat
 
-# What fills a knn_vector named in its field map, and what weights of tokens; others name the target elsewhere.
-_DENSE = frozenset({"text_embedding"})
 _SPARSE = frozenset({"sparse_encoding"})
+_CHUNKING = frozenset({"text_chunking"})
 _OF_WEIGHTS = ("rank_features", "sparse_vector")
+# Of a list of texts a processor makes a list of objects, each with its vector under this key.
+_IN_LISTS = {"text_embedding": "knn", "sparse_encoding": "sparse_encoding"}
 # The function that a processor asks of its model.
 _FUNCTIONS = {"text_embedding": "TEXT_EMBEDDING", "sparse_encoding": "SPARSE_ENCODING"}
 _PROMISES = frozenset({"dimension", "max_length", "space_type", "sha256"})
+_SAME = "ask with the model that embedded the documents"
 
 
 def check(
@@ -38,11 +42,21 @@ def check(
             name = settings.get("index.default_pipeline")
             pipeline = bodies.get(Address("ingest_pipeline", str(name)))
             if pipeline is not None and isinstance(body.get("mappings"), dict):
-                for finding in _index(body["mappings"], pipeline, str(name), known):
-                    yield address, finding
+                mapping = mappings.unfolded(body["mappings"])
+                found = _index(mapping, pipeline, str(name), known)
+                if _templated(address, bodies):  # what is missing here may be in the template, or in a part of it
+                    found = (each for each in found if value_at({"mappings": mapping}, each.path) is not ABSENT)
+                yield from ((address, finding) for finding in found)
             search = Address("search_pipeline", str(settings.get("index.search.default_pipeline")))
-            if pipeline is not None and search in bodies:
-                yield from ((search, finding) for finding in _question(bodies[search], pipeline, address))
+            if search in bodies:
+                yield from _question(search, address, bodies, pipeline or {}, known)
+
+
+def _templated(index: Address, bodies: Mapping[Address, Body]) -> bool:
+    """Whether a template of the stack is for this index, and may add to its mapping."""
+    templates = (body for address, body in bodies.items() if address.kind == "index_template")
+    patterns = (each for body in templates for each in index_template.patterns(body) if isinstance(each, str))
+    return any(overlap(f"{index.name}-v*", each) for each in patterns)
 
 
 def _rivals(bodies: Mapping[Address, Body]) -> Iterator[tuple[Address, Finding]]:
@@ -120,30 +134,38 @@ def _clash(address: Address, bodies: Mapping[Address, Body]) -> Iterator[Finding
 
 def _index(mapping: Body, pipeline: Body, name: str, known: Mapping[Address, Mapping[str, Any]]) -> Iterator[Finding]:
     vectors = dict(mappings.vectors(mapping))
-    for options in embeddings(pipeline, _DENSE):
-        model = model_of(options)
-        for _, target in pipelines.pairs(options.get("field_map")):
-            path = mappings.field_path(target)
-            if path in vectors:
-                promised = known.get(model, {}) if model else {}
-                for finding in _vector(vectors[path], model, promised):
-                    yield Finding(("mappings", *path, *finding.path), finding.message, finding.hint)
-                continue
-            hint = f"add {target}: {{type: knn_vector, dimension: {_reference(model)}}}"
-            yield Finding(("mappings", *path), f"no knn_vector {target!r}, which ingest_pipeline/{name} fills", hint)
-    for options in embeddings(pipeline, _SPARSE):
-        for _, target in pipelines.pairs(options.get("field_map")):
-            path = mappings.field_path(target)
-            if _type(mapping, path) not in _OF_WEIGHTS:
-                message = f"no rank_features {target!r}, which ingest_pipeline/{name} fills"
-                yield Finding(("mappings", *path), message, f"add {target}: {{type: rank_features}}")
+    for model, target, path in _filled(mapping, pipeline, "text_embedding"):
+        if path in vectors:
+            promised = known.get(model, {}) if model else {}
+            for finding in _vector(vectors[path], model, promised):
+                yield Finding(("mappings", *path, *finding.path), finding.message, finding.hint)
+            continue
+        message = f"no knn_vector {mappings.field(path)!r}, which ingest_pipeline/{name} fills"
+        field = f"{{type: knn_vector, dimension: {_reference(model)}}}"
+        yield Finding(("mappings", *path), message, _to_add(target, path, field))
+    for _, target, path in _filled(mapping, pipeline, "sparse_encoding"):
+        if mappings.type_at(mapping, path) not in _OF_WEIGHTS:
+            message = f"no rank_features {mappings.field(path)!r}, which ingest_pipeline/{name} fills"
+            yield Finding(("mappings", *path), message, _to_add(target, path, "{type: rank_features}"))
 
 
-def _type(mapping: Body, path: tuple[str | int, ...]) -> Any:
-    found: Any = mapping
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found.get("type") if isinstance(found, dict) else None
+def _filled(mapping: Body, pipeline: Body, kind: str) -> Iterator[tuple[Address | None, str, Path]]:
+    """What processors of a kind fill: the model, the target of the field map, and where below the mapping that is."""
+    chunks = {
+        target for options in embeddings(pipeline, _CHUNKING) for _, target in pipelines.pairs(options.get("field_map"))
+    }
+    for options in embeddings(pipeline, frozenset({kind})):
+        for source, target in pipelines.pairs(options.get("field_map")):
+            path = mappings.field_path(target)
+            if source in chunks or mappings.type_at(mapping, path) == "nested":
+                path = (*path, "properties", _IN_LISTS[kind])
+            yield model_of(options), target, path
+
+
+def _to_add(target: str, path: Path, field: str) -> str:
+    if path == mappings.field_path(target):
+        return f"add {target}: {field}"
+    return f"add {target}: {{type: nested, properties: {{{path[-1]}: {field}}}}}"
 
 
 def _vector(field: Body, model: Address | None, promised: Mapping[str, Any]) -> Iterator[Finding]:
@@ -159,17 +181,56 @@ def _vector(field: Body, model: Address | None, promised: Mapping[str, Any]) -> 
         yield Finding(path, message, f"write space_type: ${{{model}.space_type}}")
 
 
-def _question(search: Body, pipeline: Body, index: Address) -> Iterator[Finding]:
-    """A search pipeline that embeds questions with another model than the index's documents."""
-    documents = {model_of(options) for options in embeddings(pipeline)} - {None}
-    processors = search.get("request_processors", [])
-    for number, processor in enumerate(processors if isinstance(processors, list) else ()):
-        options = processor.get("neural_query_enricher") if isinstance(processor, dict) else None
-        model = model_of({"model_id": options.get("default_model_id")}) if isinstance(options, dict) else None
-        if model is not None and documents and model not in documents:
+def _question(
+    search: Address,
+    index: Address,
+    bodies: Mapping[Address, Body],
+    pipeline: Body,
+    known: Mapping[Address, Mapping[str, Any]],
+) -> Iterator[tuple[Address, Finding]]:
+    """A search pipeline that embeds questions with another model than the index's documents, or than its mapping has.
+
+    Where no pipeline fills a field, as with vectors of pictures, the mapping is all that the model has to fit.
+    """
+    documents = {model for options in embeddings(pipeline) if (model := model_of(options))}
+    sparse = any(True for _ in embeddings(pipeline, _SPARSE))
+
+    def alike(asked: Address, made: set[Address]) -> bool:
+        tokenizer = sparse and known.get(asked, {}).get("function_name") != "TEXT_EMBEDDING"
+        return asked in made or tokenizer or _halves(asked, made, bodies, known)
+
+    filled = {target: model_of(options) for options in embeddings(pipeline) for _, target in embedded(options)}
+    mapping = bodies[index].get("mappings")
+    fields = dict(mappings.vectors(mapping)) if isinstance(mapping, dict) else {}
+    for number, processor in enumerate(_listed(bodies[search], "request_processors")):
+        found = processor.get("neural_query_enricher")
+        options: Mapping[str, Any] = found if isinstance(found, dict) else {}
+        path = ("request_processors", number, "neural_query_enricher")
+        model = model_of({"model_id": options.get("default_model_id")})
+        if model is not None and documents and not alike(model, documents):
             message = f"{model}, but {index} has vectors of {', '.join(sorted(map(str, documents)))}"
-            path = ("request_processors", number, "neural_query_enricher", "default_model_id")
-            yield Finding(path, message, "ask with the model that embedded the documents")
+            yield search, Finding((*path, "default_model_id"), message, _SAME)
+        named = options.get("neural_field_default_id")
+        for field, model_id in named.items() if isinstance(named, dict) else ():
+            model, there = model_of({"model_id": model_id}), mappings.field_path(str(field))
+            if model is not None and (of := filled.get(field)) is not None and not alike(model, {of}):
+                message = f"{model}, but {index} has vectors of {of} in {field}"
+                yield search, Finding((*path, "neural_field_default_id", field), message, _SAME)
+            elif model is not None and field not in filled:
+                for finding in _vector(fields.get(there, {}), model, known.get(model, {})):
+                    yield index, Finding(("mappings", *there, *finding.path), finding.message, finding.hint)
+
+
+def _halves(
+    model: Address,
+    documents: set[Address],
+    bodies: Mapping[Address, Body],
+    known: Mapping[Address, Mapping[str, Any]],
+) -> bool:
+    """Whether these may be one model behind two connectors: some servers are told which texts are questions."""
+    elsewhere = "connector" in bodies.get(model, {}) and any("connector" in bodies.get(each, {}) for each in documents)
+    asked, made = known.get(model, {}).get("dimension"), {known.get(each, {}).get("dimension") for each in documents}
+    return elsewhere and (asked is None or None in made or asked in made)
 
 
 def embeddings(pipeline: Body, kinds: frozenset[str] = pipelines.EMBEDDING) -> Iterator[Mapping[str, Any]]:
@@ -178,6 +239,15 @@ def embeddings(pipeline: Body, kinds: frozenset[str] = pipelines.EMBEDDING) -> I
         for kind in sorted(kinds & processor.keys()) if isinstance(processor, dict) else ():
             if isinstance(processor[kind], dict):
                 yield processor[kind]
+
+
+def embedded(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Of one processor that makes vectors: from which field to which; where several make one vector, all of them."""
+    target, field_map = options.get("embedding"), options.get("field_map")
+    if isinstance(target, str) and isinstance(field_map, dict):  # text_image_embedding
+        yield ",".join(str(field_map[key]) for key in sorted(field_map, key=str)), target
+    else:
+        yield from pipelines.pairs(field_map)
 
 
 def model_of(options: Mapping[str, Any]) -> Address | None:

@@ -23,10 +23,13 @@ EVENTUAL = False
 
 _STATIC = frozenset({
     "index.number_of_shards", "index.number_of_routing_shards", "index.routing_partition_size", "index.knn",
-    "index.codec", "index.store.type", "index.soft_deletes.enabled", "index.load_fixed_bitset_filters_eagerly",
+    "index.codec", "index.codec.compression_level", "index.store.type", "index.store.preload",
+    "index.soft_deletes.enabled", "index.load_fixed_bitset_filters_eagerly", "index.knn.derived_source.enabled",
+    "index.derived_source.enabled", "index.sparse", "index.append_only.enabled", "index.composite_index",
+    "index.replication.type", "index.merge.policy", "index.queries.cache.enabled", "index.shard.check_on_startup",
 })  # fmt: skip
 _STATIC_GROUPS = ("index.analysis.", "index.sort.", "index.similarity.")
-_CLOSED = frozenset({"index.codec", "index.load_fixed_bitset_filters_eagerly"})
+_CLOSED = frozenset({"index.codec", "index.codec.compression_level", "index.load_fixed_bitset_filters_eagerly"})
 VOLATILE = ("index.creation_date", "index.uuid", "index.version.", "index.provided_name", "index.resize.")
 BY_THE_SERVER: Mapping[str, str] = {
     "index.number_of_shards": "1", "index.number_of_replicas": "1", "index.replication.type": "DOCUMENT",
@@ -39,6 +42,7 @@ ANOTHER = "another physical index is a replacement"
 # A request line may have 4,096 bytes by default; names are short of 255 each.
 _LONGEST_NAMES = 3000
 _SEARCH = "index.search.default_pipeline"
+_REPLICAS, _EXPAND = "index.number_of_replicas", "index.auto_expand_replicas"
 
 
 def physical(name: str, version: int) -> str:
@@ -56,6 +60,7 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     yield from checks.named(name, "an index")
     yield from checks.typed(body, {"settings": dict, "mappings": dict, "aliases": dict})
     yield from checks.settings(body.get("settings", {}), ("settings",))
+    yield from _check_replicas(flat(body.get("settings", {}), "index."))
     yield from _check_aliases(name, body.get("aliases", {}))
     if isinstance(body.get("mappings"), dict):
         yield from mappings.check(body["mappings"])
@@ -63,6 +68,17 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
         if isinstance(meta, dict) and vectors.META in meta:
             path = ("mappings", "_meta", vectors.META)
             yield Finding(path, "osform's own note of which model made the vectors", "leave it out, or rename it")
+
+
+def _check_replicas(settings: Body) -> Iterator[Finding]:
+    if expands(settings) and _REPLICAS in settings:
+        message = f"beside auto_expand_replicas: {settings[_EXPAND]}, by which the server counts them itself"
+        yield Finding(("settings", _REPLICAS), message, "remove one of the two")
+
+
+def expands(settings: Body) -> bool:
+    """Whether the server adds and removes replicas as data nodes come and go."""
+    return str(settings.get(_EXPAND, "false")).lower() != "false"
 
 
 def _check_aliases(name: str, aliases: Any) -> Iterator[Finding]:
@@ -78,8 +94,9 @@ def expand(name: str, body: Body, context: Context) -> Body:
     version = context.versions.get(name, 1)
     settings = flat(body.get("settings", {}), "index.")
     for key in ("index.default_pipeline", "index.final_pipeline"):
-        if isinstance(settings.get(key), str) and settings[key] in context.copies:
-            settings[key] = physical(settings[key], version)
+        copy = physical(str(settings.get(key)), version)
+        if copy in context.copies.get(str(settings.get(key)), ()):  # else it is a copy for other indices alone
+            settings[key] = copy
     if settings.get(_SEARCH) in context.searches:
         settings[_SEARCH] = physical(settings[_SEARCH], version)
     aliases = {alias: alias_options.normal(options) for alias, options in body.get("aliases", {}).items()}
@@ -88,7 +105,8 @@ def expand(name: str, body: Body, context: Context) -> Body:
     expanded: dict[str, Any] = {"index": index, **alias, "settings": settings}
     if aliases:
         expanded["aliases"] = aliases
-    mapping = vectors.marked(mappings.normal(body.get("mappings", {})), context.vectors.get(name, {}))
+    mapping = mappings.normal(mappings.unfolded(body.get("mappings", {})))
+    mapping = vectors.marked(mapping, context.vectors.get(name, {}))
     return expanded | {"mappings": mapping}
 
 
@@ -194,9 +212,11 @@ def _body(name: str, index: str, stored: Mapping[str, Any], ours: set[str]) -> B
 
 
 def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
-    """Settings, aliases and fields that changed; fields that documents brought along are no drift."""
+    """Settings, aliases and fields that changed; no fields that documents brought, nor replicas the server counts."""
     ours = mappings.without_dynamic_fields(live.get("mappings", {}), recorded.get("mappings", {}))
-    return differences(recorded, {**live, "mappings": ours})
+    found = differences(recorded, {**live, "mappings": ours})
+    counted = all(expands(body.get("settings", {})) for body in (recorded, live))
+    return tuple(each for each in found if not (counted and each.path == ("settings", _REPLICAS)))
 
 
 def refusal(changed: Sequence[Difference], live: Live) -> str | None:
@@ -284,6 +304,8 @@ def _settings_to_put(asked: Body, live: Body, last: Last) -> dict[str, Any]:
     recorded = last.recorded.get("settings", {})
     wanted: dict[str, Any] = {key: recorded.get(key) for key in {**live, **recorded}} if recorded else {}
     wanted |= dict.fromkeys(last.asked.get("settings", {}))
+    if expands(asked):
+        wanted.pop(_REPLICAS, None)
     wanted |= asked
     return {key: value for key, value in wanted.items() if not _is_static(key) and live.get(key) != value}
 

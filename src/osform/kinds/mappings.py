@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osform.core.diff import ABSENT, Difference
+from osform.core.comparing import merged
+from osform.core.diff import ABSENT, Difference, value_at
 from osform.core.document import Path, dotted
 from osform.kinds import checks
 from osform.kinds.base import Finding, Last
@@ -62,6 +63,15 @@ def vectors(mapping: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any
     yield from _vectors(mapping.get("properties", {}), ("properties",))
 
 
+def vectors_of(body: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The vector fields of an index, or of those that a template is for, with their paths in the body."""
+    template = body.get("template")
+    inner, before = (template, ("template",)) if isinstance(template, Mapping) else (body, ())
+    mapping = inner.get("mappings")
+    for path, field in vectors(mapping) if isinstance(mapping, Mapping) else ():
+        yield (*before, "mappings", *path), field
+
+
 def _vectors(fields: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for name, field in fields.items() if isinstance(fields, dict) else ():
         if isinstance(field, dict):
@@ -82,6 +92,28 @@ def field_path(name: str) -> Path:
     return tuple(part for word in name.split(".") for part in ("properties", word))
 
 
+def type_at(mapping: Mapping[str, Any], path: Path) -> Any:
+    """The type of the field at a path below the mapping; None where none is said, or no field is there."""
+    field = value_at(mapping, path)
+    return field.get("type") if isinstance(field, Mapping) else None
+
+
+def unfolded(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Each field ``a.b`` as ``b`` inside ``a``, as the server has it; where objects are disabled, it stays."""
+    fields = mapping.get("properties")
+    if not isinstance(fields, Mapping):
+        return dict(mapping)
+    literal = str(mapping.get("disable_objects")).lower() == "true"
+    found: dict[str, Any] = {}
+    for name, field in fields.items():
+        outer, _, inner = name.partition(".")
+        key, value = (outer, {"properties": {inner: field}}) if outer and inner and not literal else (name, field)
+        there = found.get(key)
+        found[key] = merged(there, value) if isinstance(there, Mapping) and isinstance(value, Mapping) else value
+    inside = {key: unfolded(value) if isinstance(value, Mapping) else value for key, value in found.items()}
+    return {**mapping, "properties": inside}
+
+
 def normal(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """A mapping as the server gives it back: ``dynamic`` as text, no ``type: object`` beside properties."""
     result = dict(mapping)
@@ -98,17 +130,22 @@ def normal(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def without_dynamic_fields(live: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """The live mapping less the fields that documents added; where the mapping is closed, somebody added them."""
-    if recorded.get("dynamic") in ("strict", "false"):
-        return dict(live)
+def without_dynamic_fields(
+    live: Mapping[str, Any], recorded: Mapping[str, Any], *, closed: bool = False
+) -> dict[str, Any]:
+    """The live mapping less the fields that documents added; where it is ``closed``, somebody added them.
+
+    The server says of an object either its fields or, for as long as it has none, its type.
+    """
+    closed = recorded["dynamic"] in ("strict", "false") if "dynamic" in recorded else closed
     known = recorded.get("properties", {})
-    kept = {
-        name: without_dynamic_fields(field, known[name]) if isinstance(field, dict) and "properties" in field else field
-        for name, field in live.get("properties", {}).items()
-        if name in known
-    }
+    kept = {name: field for name, field in live.get("properties", {}).items() if closed or name in known}
+    for name, field in kept.items():
+        if name in known and isinstance(field, dict) and "properties" in field:
+            kept[name] = without_dynamic_fields(field, known[name], closed=closed)
     rest = {key: value for key, value in live.items() if key != "properties"}
+    if "properties" in live and recorded.get("type") == "object":
+        rest["type"] = "object"
     return rest | ({"properties": kept} if kept or "properties" in recorded else {})
 
 
@@ -121,7 +158,7 @@ def with_fields_of(asked: Mapping[str, Any], live: Mapping[str, Any]) -> dict[st
     for name, field in live.get("properties", {}).items():
         if name not in fields:
             fields[name] = field
-        elif "properties" in field and "properties" in fields[name]:
+        elif "properties" in field and fields[name].get("type", "object") in ("object", "nested"):
             fields[name] = with_fields_of(fields[name], field)
     return {**asked, "properties": fields} if fields else dict(asked)
 
@@ -142,6 +179,8 @@ def refusals(difference: Difference, live: Mapping[str, Any], gone: frozenset[Pa
     if path[:1] != ("properties",):
         return [] if not path or path[0] in _TOP_DEFAULTS else [f"{dotted(path)} of a mapping is fixed"]
     here = field_at(path)
+    if path[len(here) :] == ("type",) and (difference.before, difference.after) == ("object", ABSENT):
+        return []  # it has fields from now on, which say the same, or nobody asks for it any more
     if _in_new_field(path, live) or set(path[len(here) :]) & _CHANGEABLE or difference.after in ({}, []):
         return []
     if difference.after is ABSENT:

@@ -24,7 +24,7 @@ _UNSAID: Mapping[Path, Any] = {
     ("_routing", "required"): False,
 }  # fmt: skip
 _UNSAID_OF_OBJECTS: Mapping[Path, Any] = {
-    ("enabled",): True, ("include_in_parent",): False, ("include_in_root",): False,
+    ("type",): "object", ("enabled",): True, ("include_in_parent",): False, ("include_in_root",): False,
 }  # fmt: skip
 _IN_ANY_CASE = ("data_type", "orientation")
 # A request line may have 4,096 bytes by default.

@@ -20,10 +20,19 @@ def embeds(body: Body) -> bool:
     return isinstance(listed, list) and any(isinstance(item, dict) and EMBEDDING & item.keys() for item in listed)
 
 
+def processors(body: Body) -> Iterator[str]:
+    """The types of all processors of an ingest or a search pipeline, in the order of its lists."""
+    for key in ("processors", "request_processors", "phase_results_processors", "response_processors"):
+        listed = body.get(key, [])
+        for item in listed if isinstance(listed, list) else ():
+            yield from item if isinstance(item, dict) else ()
+
+
 def asks(body: Body) -> bool:
     """Whether a search pipeline names the model that makes a query's vector."""
     listed = body.get("request_processors", [])
-    options = [item.get("neural_query_enricher") for item in listed if isinstance(item, dict)] if listed else []
+    items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    options = [item.get("neural_query_enricher") for item in items]
     return any(
         isinstance(each, dict) and each.keys() & {"default_model_id", "neural_field_default_id"} for each in options
     )

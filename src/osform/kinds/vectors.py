@@ -10,7 +10,7 @@ from typing import Any
 
 from osform.core.address import Address
 from osform.core.values import concealed
-from osform.kinds import consistency, pipelines
+from osform.kinds import consistency
 from osform.kinds.base import Body
 from osform.kinds.model_sources import source_of
 
@@ -31,12 +31,8 @@ class Made:
 def made(pipeline: Body) -> Iterator[Made]:
     """The fields that an ingest pipeline fills with vectors."""
     for options in consistency.embeddings(pipeline):
-        field_map = options.get("field_map")
-        if isinstance(options.get("embedding"), str) and isinstance(field_map, dict):  # text_image_embedding
-            sources = ",".join(str(field_map[key]) for key in sorted(field_map))
-            yield Made(sources, options["embedding"], options.get("model_id"))
-            continue
-        yield from (Made(source, target, options.get("model_id")) for source, target in pipelines.pairs(field_map))
+        for source, target in consistency.embedded(options):
+            yield Made(source, target, options.get("model_id"))
 
 
 def as_mapped(text: str, vector: str, vectors: Collection[str]) -> str:

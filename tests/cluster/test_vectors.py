@@ -1,0 +1,34 @@
+"""Documents that have text and no vector, as a query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from osform.cluster.client import Cluster
+from osform.cluster.vectors import VectorMap, without
+from osform.core.request import Request
+
+SHARDS = {"0": [{"routing": {"primary": True}, "seq_no": {"global_checkpoint": 0, "max_seq_no": 0}}]}
+
+
+class Asked(Cluster):
+    """Stands for a cluster whose one index has one shard and no document; ``queries`` are what it was asked."""
+
+    def __init__(self) -> None:
+        self.url, self.timeout = "memory", 60.0
+        self.queries: list[Any] = []
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Any:
+        if not request.path.endswith("/_search"):
+            return {"indices": {"i": {"shards": SHARDS}}}
+        assert isinstance(request.body, dict)
+        self.queries.append(request.body["query"]["bool"]["filter"][0])
+        return {"hits": {"hits": []}}
+
+
+def test_a_vector_of_a_text_is_looked_for_in_its_document_and_those_of_a_list_in_the_objects_within() -> None:
+    cluster = Asked()
+    assert without(cluster, "i", VectorMap("text", "v", "m")) == []
+    assert without(cluster, "i", VectorMap("text", "v", "m", nested=True)) == []
+    lacking = [query["bool"]["must_not"] for query in cluster.queries]
+    assert lacking == [[{"exists": {"field": "v"}}], [{"nested": {"path": "v", "query": {"match_all": {}}}}]]
