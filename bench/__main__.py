@@ -9,7 +9,7 @@ from itertools import groupby
 import click
 
 from bench.harness import Settings, Table
-from bench.machine import Machine, doubts, load
+from bench.machine import Machine, company, doubts, load
 from bench.report import as_json, as_text
 from bench.stage import staged
 from bench.tracks import TRACKS
@@ -50,7 +50,7 @@ def main(
         raise click.ClickException(str(error)) from error
     machine, after = Machine.now(), load()
     tables = [table for track in results.values() for table in track]
-    found = doubts(machine.cores, before, [table.elsewhere for table in tables])
+    found = doubts(machine.cores, before)
     facts = {"opensearch": opensearch, "load": {"before": before, "after": after}, "quick": quick, "doubts": found}
     if format == "json":
         click.echo(json.dumps(as_json(machine, results, facts), indent=2))
@@ -60,7 +60,7 @@ def main(
     click.echo(", ".join(f"{name} {version}" for name, version in versions.items()))
     click.echo(f"load average: {_load(before)} before, {_load(after)} after")
     for table in tables:
-        click.echo(f"\n{as_text(table)}\n  {_elsewhere(table)}")
+        click.echo(f"\n{as_text(table)}\n  {company(machine.cores, table.elsewhere)}")
     for doubt in [*found, *(["this was a quick run"] if quick else [])]:
         click.echo(f"\nnot worth quoting: {doubt}")
 
@@ -86,11 +86,6 @@ def _say(line: str) -> None:
 
 def _load(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.2f}"
-
-
-def _elsewhere(table: Table) -> str:
-    busy = "an unknown number of" if table.elsewhere is None else f"{table.elsewhere:.1f}"
-    return f"other programs kept {busy} cores busy meanwhile"
 
 
 if __name__ == "__main__":

@@ -55,19 +55,19 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
-def doubts(cores: int, before: float | None, elsewhere: Iterable[float | None]) -> list[str]:
-    """Why the figures of a run are not worth quoting, a sentence each; none where they may be."""
-    found = []
-    if before is not None and before > QUIET * cores:
-        found.append(
-            f"the load was {before:.1f} on {cores} cores before anything was measured, more than {QUIET} a core"
-        )
-    most = max((busy for busy in elsewhere if busy is not None), default=0.0)
-    if most > OTHERS * cores:
-        found.append(
-            f"other programs kept up to {most:.1f} of {cores} cores busy meanwhile, more than {OTHERS:.0%} of them"
-        )
-    return found
+def doubts(cores: int, before: float | None) -> list[str]:
+    """Why the figures of a whole run are not worth quoting, a sentence each; none where they may be."""
+    if before is None or before <= QUIET * cores:
+        return []
+    return [f"the load was {before:.1f} on {cores} cores before anything was measured, more than {QUIET} a core"]
+
+
+def company(cores: int, elsewhere: float | None) -> str:
+    """What other programs did while one table was measured, and how far its figures can be trusted for that."""
+    if elsewhere is None:
+        return "how many cores other programs kept busy meanwhile is unknown"
+    words = f"other programs kept {elsewhere:.1f} of {cores} cores busy meanwhile"
+    return words if elsewhere <= OTHERS * cores else f"{words}: ratios may be quoted, the figures not"
 
 
 def watch(pids: Iterable[int], proc: Path = PROC, clock: Callable[[], float] = time.monotonic) -> Watch:

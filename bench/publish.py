@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 
+from bench.machine import company
 from bench.report import figure
 from bench.texts import ROOT
 
@@ -62,20 +63,19 @@ def section(found: Found, tables: Sequence[Found], charts: Sequence[str]) -> str
     parts = [f"{machine['processor']}, {machine['cores']} cores; {versions}."]
     parts += [f"**Not worth quoting:** {doubt}." for doubt in found.get("doubts", ())]
     for table, name in zip(tables, charts, strict=True):
-        parts += [f"![{table['title']}: {table['unit']}](images/{name})", markdown(table)]
+        parts += [f"![{table['title']}: {table['unit']}](images/{name})", markdown(table, machine["cores"])]
     return "\n\n".join(parts) + "\n"
 
 
-def markdown(table: Found) -> str:
+def markdown(table: Found, cores: int) -> str:
     """One table: medians, the middle half, and how many times as fast as the reference, which is in bold."""
     known = {"name", "median", "quartiles", "speed", "speeds", "rounds", "failures"}
     extras = list(dict.fromkeys(key for arm in table["arms"] for key in arm if key not in known))
     head = [table["title"], table["unit"], "middle half", "ratio", "its range", *extras, "rounds"]
     lines = [_line(head), _line(["---"] * len(head))]
     lines += [_line(_row(arm, extras, arm["name"] == table["reference"])) for arm in table["arms"]]
-    elsewhere = table.get("cores_elsewhere")
-    busy = [] if elsewhere is None else [f"other programs kept {elsewhere:.1f} cores busy meanwhile"]
-    notes = [f"ratio: how many times as fast as {table['reference']}", *table["notes"], *busy]
+    beside = company(cores, table.get("cores_elsewhere"))
+    notes = [f"ratio: how many times as fast as {table['reference']}", *table["notes"], beside]
     return "\n".join(lines) + "\n\n" + "\n".join(f"- {note}" for note in notes)
 
 

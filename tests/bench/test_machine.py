@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.machine import Machine, doubts, watch
+from bench.machine import Machine, company, doubts, watch
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -39,17 +39,18 @@ def test_a_process_that_is_gone_is_no_error(tmp_path: Path) -> None:
 
 
 def test_a_quiet_machine_raises_no_doubt() -> None:
-    assert doubts(4, 0.4, [0.1, None]) == []
+    assert doubts(4, 0.4) == []
+    assert company(4, 0.1) == "other programs kept 0.1 of 4 cores busy meanwhile"
 
 
 def test_a_load_above_half_a_core_makes_figures_not_worth_quoting() -> None:
-    [doubt] = doubts(4, 2.1, [])
+    [doubt] = doubts(4, 2.1)
     assert "2.1 on 4 cores" in doubt
 
 
-def test_so_do_other_programs_meanwhile() -> None:
-    [doubt] = doubts(4, None, [0.1, 1.5])
-    assert "1.5 of 4 cores" in doubt
+def test_so_do_other_programs_while_a_table_is_measured_for_that_table() -> None:
+    assert company(4, 1.5).endswith("1.5 of 4 cores busy meanwhile: ratios may be quoted, the figures not")
+    assert "unknown" in company(4, None)
 
 
 def test_the_machine_knows_its_cores_and_versions() -> None:

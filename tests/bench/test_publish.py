@@ -31,7 +31,7 @@ PAGE = "# Figures\n\n<!-- bench loads -->\nold\n<!-- /bench loads -->\n\nmore\n"
 
 
 def test_a_row_an_arm_with_the_reference_in_bold() -> None:
-    lines = markdown(RESULT["tracks"]["loads"][0]).splitlines()
+    lines = markdown(RESULT["tracks"]["loads"][0], 4).splitlines()
     assert lines[2] == "| **osform** | 950 | 925 to 975 | 1.00 | 1.00 to 1.00 | 2.1 | 2 of 2 |"
     assert lines[4] == "| never | - | - | - | - | - | 0 of 2 |"
     assert "- documents: 2" in lines
