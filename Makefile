@@ -33,8 +33,13 @@ help: ## Say what the targets do
 	@$(UV) --no-deps --no-build-isolation --editable .
 	@touch $@ .venv/demo
 
+# What the local cluster needs is looked for before gigabytes are downloaded.
+.PHONY: demo-check
+demo-check: .venv/bin/uv
+	@$(BIN)/python examples/demo.py --check
+
 .PHONY: demo
-demo: .venv/demo ## From nothing to semantic search on a local OpenSearch
+demo: demo-check .venv/demo ## From nothing to semantic search on a local OpenSearch
 	@$(BIN)/python examples/demo.py
 
 .PHONY: demo-clean

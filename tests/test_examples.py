@@ -92,6 +92,14 @@ def test_this_pythons_library_has_several_thousand_and_the_same_ids_each_time() 
     assert {"subprocess.run", "subprocess.check_output"} <= set(ids)
 
 
+def test_the_demo_looks_at_the_machine_without_a_package_and_says_what_it_lacks(tmp_path: Path) -> None:
+    nothing = {"PATH": "", "OPENSEARCH_JAVA_HOME": str(tmp_path)}
+    bare = [sys.executable, "-I", "-S", str(EXAMPLES / "demo.py"), "--check"]
+    done = subprocess.run(bare, env=nothing, capture_output=True, text=True, check=False)
+    told = done.stderr.splitlines()
+    assert done.returncode == 0 or (told[0][:6], told[1][:5]) == ("error:", "next:")
+
+
 def test_the_command_that_the_demo_ends_with_opens_the_page_at_the_address_it_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -102,3 +110,9 @@ def test_the_command_that_the_demo_ends_with_opens_the_page_at_the_address_it_sa
     asked = ui.make_context("ui", words[1:]).params
     assert f"http://{asked['listen']}:{asked['port']}/" in said
     assert (asked["index"], asked["pictures"], asked["show"]) == ("drawn", (Path(".demo/pictures"),), True)
+
+
+def test_the_demo_stays_on_this_machine_whatever_cluster_the_environment_names() -> None:
+    elsewhere = {"OSFORM_CLUSTER": "https://search.example", "OSFORM_PROFILE": "production", "OSFORM_TOKEN": "t"}
+    here = {"PATH": "/usr/bin", "OSFORM_DATA_DIR": "/var/big"}
+    assert demo.apart({**elsewhere, **here}) == here

@@ -144,6 +144,14 @@ def test_somebody_new_gets_to_the_first_look_as_gitops_says(reader: Reader, tmp_
     assert " applied" in written
 
 
+def test_somebody_new_gets_through_getting_started(reader: Reader, tmp_path: Path) -> None:
+    written = walk(reader, tmp_path, blocks(text("docs/getting-started.md"), "bash"))
+    assert "drift ends with exit status 2" in written
+    assert "index/my-search is my-search-v1 again" in written
+    shown, replaced = blocks(text("docs/getting-started.md"), "text")
+    assert all(line in written for line in (*shown.splitlines(), *replaced.splitlines()))
+
+
 def test_the_python_of_the_docs_runs(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     weigh(reader, "0.6", "0.4")
     monkeypatch.chdir(reader.folder)
