@@ -34,6 +34,7 @@ class Waiting:
         """Whatever came is all that will be read."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None  # it knows this object: left alone, the two would wait for the garbage collector
 
     def _give_up(self, sock: socket.socket) -> None:
         self.over = True

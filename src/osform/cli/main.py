@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
+from osform.cli.stopping import stoppable
 from osform.errors import OsformError, SpecError
 
 # Name -> (module:command, one line of help), in the order of a first day with osform. The help stands here so that
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     Exit status: 0 done, 1 an error, 2 there are differences, 3 done but some documents failed; 130 stopped, by Ctrl-C
     or by SIGTERM, which is how CI systems cancel a job: both give back what is held on the cluster.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stoppable()
     try:
         status: Any = cli.main(argv, standalone_mode=False)
     except OsformError as error:
