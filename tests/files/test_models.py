@@ -93,8 +93,9 @@ def test_a_mistyped_key_of_a_tolerance_is_told_once_with_the_nearest_known_one(t
 
 
 def test_8_bits_are_for_onnx_alone(tmp_path: Path) -> None:
-    said = wrong(tmp_path, "source: {path: q}\nexports: {torch_script: [fp32, int8]}\n")
+    said = wrong(tmp_path, "source: {path: q}\nexports: {torch_script: [fp32, int8, fp16]}\n")
     assert "exports.torch_script[1]: int8 is made for onnx alone" in said
+    assert "exports.torch_script[2]: fp16 is made for onnx alone" in said
 
 
 def test_mistakes_of_all_models_come_together_beside_those_that_are_right(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from osform.cluster.models import delete, delete_group
 from osform.cluster.predict import probe
 from osform.cluster.register import register
 from osform.core.events import silent
-from osform.core.models import FORMATS, Format, FunctionName
+from osform.core.models import FORMATS, Format, FunctionName, Precision
 from osform.core.request import Request
 from osform.kinds import ml
 from tests import families
@@ -83,15 +83,28 @@ def test_a_deployed_sparse_encoder_weighs_tokens_as_its_source(
     assert deployed(cluster, group, source, format, "sparse_encoding", families.PROBES) > 0.9999
 
 
+def test_a_deployed_encoder_whose_weights_are_in_16_bits_answers_as_its_source(
+    cluster: Cluster, group: str, tmp_path: Path
+) -> None:
+    source = families.build(tmp_path / "weights", "bert", dense=True)
+    assert deployed(cluster, group, source, "onnx", "text_embedding", families.PROBES, "fp16") > 0.9999
+
+
 def deployed(
-    cluster: Cluster, group: str, source: Path, format: Format, function_name: FunctionName, probes: tuple[str, ...]
+    cluster: Cluster,
+    group: str,
+    source: Path,
+    format: Format,
+    function_name: FunctionName,
+    probes: tuple[str, ...],
+    precision: Precision = "fp32",
 ) -> float:
     """Export, register, deploy, ask; the least closeness of the answers to those of the source."""
     from osform.export.jobs import Job
     from osform.export.work import carry_out
 
     bundle = source.with_suffix(".zip")
-    job = Job(str(source), format, "fp32", str(bundle), probes, make=True, function_name=function_name)
+    job = Job(str(source), format, precision, str(bundle), probes, make=True, function_name=function_name)
     answer = carry_out(job, silent)
     meta = {
         "name": "tiny",

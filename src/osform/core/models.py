@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Format = Literal["torch_script", "onnx"]
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "fp16", "int8"]
 FunctionName = Literal["text_embedding", "text_similarity", "sparse_encoding"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -163,7 +163,7 @@ class Bundle:
     @property
     def least_live(self) -> float:
         """The least cosine to the lock's probes that the bundle may have where it is deployed."""
-        return 0.9999 if self.precision == "fp32" else self.cosine_min - 0.005
+        return self.cosine_min - 0.005 if self.precision == "int8" else min(0.9999, self.cosine_min - 0.0001)
 
     @property
     def model_format(self) -> str:

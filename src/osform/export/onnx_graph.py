@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from osform.core.models import Int8
 from osform.errors import ExportError
-from osform.export import int8
+from osform.export import half, int8
 from osform.export.encoder import Encoder
 from osform.export.functions import FUNCTIONS, graph_inputs
 
@@ -24,10 +24,10 @@ OPSET = 17  # the first with LayerNormalization; gives IR 8, and the server's li
 MAX_IR = 9
 
 
-def make(encoder: Encoder, in_8_bits: Int8 | None = None) -> bytes:
+def make(encoder: Encoder, in_8_bits: Int8 | None = None, *, in_16_bits: bool = False) -> bytes:
     """The graph as the bytes of a ``model.onnx``, with one output of shape (batch, dimension).
 
-    It is fused where it is in 8 bits. In fp32 it has ONNX's own operators alone; the server's runtime fuses those.
+    It is fused where it is in 8 bits. Otherwise it has ONNX's own operators alone; the server's runtime fuses those.
     Raises ExportError where the graph would not be loaded by the server.
     """
     import torch
@@ -64,7 +64,7 @@ def make(encoder: Encoder, in_8_bits: Int8 | None = None) -> bytes:
         )
     graph = _with_inputs(_loaded(buffer), names)
     if in_8_bits is None:
-        return _checked(graph, names, function.output)
+        return _checked(half.halved(graph) if in_16_bits else graph, names, function.output)
     config = encoder.model[0].auto_model.config
     graph = int8.fused(graph, heads=config.num_attention_heads, hidden=config.hidden_size)
     return _checked(

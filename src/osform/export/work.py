@@ -104,8 +104,8 @@ def _write_bundle(job: Job, model: Encoder) -> None:
 
 
 def _onnx(job: Job, model: Encoder) -> bytes:
-    if job.precision == "fp32":
-        return onnx_graph.make(model)
+    if job.precision != "int8":
+        return onnx_graph.make(model, in_16_bits=job.precision == "fp16")
     if job.int8.smooth:
         smooth(model.model, job.int8.smooth)
     return onnx_graph.make(model, job.int8)
@@ -159,6 +159,7 @@ def _recipe(job: Job) -> Mapping[str, str]:
         **versions,
         **opset,
         **(_in_8_bits(job.int8) if job.precision == "int8" else {}),
+        **({"weights": "stored in 16 bits, computed with in 32"} if job.precision == "fp16" else {}),
     }
 
 

@@ -34,7 +34,16 @@ from osform.files.locks import read_lock
 from osform.files.schema import problems_of
 
 T = TypeVar("T")
-TOLERANCE: Mapping[Precision, Tolerance] = {"fp32": Tolerance(0.9999), "int8": Tolerance(0.95, 0.99, 0.9)}
+TOLERANCE: Mapping[Precision, Tolerance] = {
+    "fp32": Tolerance(0.9999),
+    "fp16": Tolerance(0.9999),
+    "int8": Tolerance(0.95, 0.99, 0.9),
+}
+# Why a TorchScript bundle can't be.
+_FOR_ONNX_ALONE = {
+    "int8": "torch quantises for one kind of processor, and others can't run it",
+    "fp16": "torch would compute in 16 bits too, which processors are slow at",
+}
 # Other ways to have a model, which no file here can describe yet.
 ELSEWHERE = {
     "pretrained": "a model that the server fetches by name",
@@ -196,11 +205,16 @@ def _read_spec(folder: Path) -> ModelSpec:
         raise SpecError(problems_of(document, error, ModelFile)) from error
     source = _source(document, model.source)
     exports = tuple((form, precision) for form, many in model.exports.items() for precision in many)
-    if ("torch_script", "int8") in exports:
-        position = model.exports["torch_script"].index("int8")
-        message = "int8 is made for onnx alone: torch quantises for one kind of processor, and others can't run it"
-        raise SpecError([document.problem(("exports", "torch_script", position), message, "write int8 under onnx")])
-    problems = _refuse_embeddings_own(document, model)
+    problems = [
+        document.problem(
+            ("exports", "torch_script", position),
+            f"{precision} is made for onnx alone: {why}",
+            f"write {precision} under onnx",
+        )
+        for position, precision in enumerate(model.exports.get("torch_script", []))
+        if (why := _FOR_ONNX_ALONE.get(precision))
+    ]
+    problems += _refuse_embeddings_own(document, model)
     if problems:
         raise SpecError(problems)
     return ModelSpec(
@@ -233,7 +247,7 @@ def _refuse_embeddings_own(document: Document, model: ModelFile) -> list[Problem
     for form, many in model.exports.items():
         if "int8" in many:
             message = f"int8 is made of text_embedding models alone, and this is a {model.function_name} model"
-            problems.append(document.problem(("exports", form, many.index("int8")), message, "write fp32"))
+            problems.append(document.problem(("exports", form, many.index("int8")), message, "write fp16 or fp32"))
     return problems
 
 
