@@ -168,6 +168,24 @@ def test_a_model_that_is_stored_as_asked_and_served_does_not_differ() -> None:
     assert model.outputs("minilm", live) == {"model_id": "m1"}
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("REGISTERED", True),
+        ("DEPLOYING", True),
+        ("UNDEPLOYED", "UNDEPLOYED"),
+        ("PARTIALLY_DEPLOYED", "PARTIALLY_DEPLOYED"),
+    ],
+)
+def test_a_model_that_nodes_serve_is_deployed_though_the_search_is_a_second_behind(found: str, said: object) -> None:
+    profile = {"nodes": {"n1": {"models": {"m1": {"model_state": "DEPLOYED"}}}}}
+    want = Wanted({"model": "tiny"}, {}, {"model_id": "m1"})
+    answers = [hits(m1={**STORED, "model_state": found}), profile]
+    assert model.found(answers, {"minilm": want})["minilm"].body["deployed"] == said
+    unserved = model.found([answers[0], {}], {"minilm": want})["minilm"]
+    assert unserved.body["deployed"] == found
+
+
 def test_a_model_that_no_node_serves_or_that_nobody_remembers() -> None:
     want = Wanted({"model": "tiny"}, {}, {"model_id": "m1"})
     assert model.found([hits(m1=STORED), {}], {"minilm": want})["minilm"].body["deployed"] == "on no node"
