@@ -173,7 +173,7 @@ def test_a_model_that_is_stored_as_asked_and_served_does_not_differ() -> None:
     [
         ("REGISTERED", True),
         ("DEPLOYING", True),
-        ("UNDEPLOYED", "UNDEPLOYED"),
+        ("UNDEPLOYED", True),
         ("PARTIALLY_DEPLOYED", "PARTIALLY_DEPLOYED"),
     ],
 )

@@ -221,7 +221,7 @@ def _body(source: Mapping[str, Any], served: bool) -> dict[str, Any]:
     if source.get("model_config"):
         body["model_config"] = _config(source["model_config"])
     state = source.get("model_state")
-    if served and state in ("REGISTERED", "DEPLOYING"):
+    if served and state in ("REGISTERED", "DEPLOYING", "UNDEPLOYED"):
         state = "DEPLOYED"  # a second ago: a search sees a write a moment later than the nodes do
     body["deployed"] = state if state != "DEPLOYED" else True if served else "on no node"
     return body
