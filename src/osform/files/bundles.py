@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Mapping
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 
 CHUNK = 1 << 20
+_MAKING = ".export-"
+_A_MOMENT = 60.0  # in which a new folder may not be held yet
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
@@ -28,11 +36,33 @@ def find(cache: Path, sha256: str) -> Path | None:
     return path if path.is_file() and sha256_of(path) == sha256 else None
 
 
-def workplace(cache: Path) -> Path:
-    """A folder on the cache's own disk for bundles in the making, so that storing one is a rename."""
+@contextmanager
+def workplace(cache: Path) -> Iterator[Path]:
+    """A folder for a bundle in the making, on the cache's own disk, so that storing it is a rename; gone at the end.
+
+    Those of processes that were killed are cleared away first: nobody holds them.
+    """
     folder = cache / "bundles"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    for left in folder.glob(f"{_MAKING}*"):
+        with suppress(OSError), _held(left):  # another process has it, or another one is clearing it away
+            if time.time() - left.stat().st_mtime > _A_MOMENT:
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_MAKING) as place, ExitStack() as holding:
+        with suppress(OSError):  # some network file systems lock no folders, and then nothing is cleared away either
+            holding.enter_context(_held(Path(place)))
+        yield Path(place)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Raises OSError where another process has it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def store(cache: Path, made: Path) -> tuple[str, Path]:

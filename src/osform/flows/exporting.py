@@ -7,7 +7,6 @@ and an export that gives the lock's own hash leaves the lock as it is.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -84,8 +83,8 @@ def export_model(
     or where the lock promises other bytes and ``update_lock`` is False.
     """
     folder = sources.locate(model.spec.source, Path(model.spec.folder), report)
-    with tempfile.TemporaryDirectory(dir=bundles.workplace(cache), prefix=".export-") as place:
-        job = _job(model, format, precision, folder, Path(place) / "bundle.zip", make=True, thorough=thorough)
+    with bundles.workplace(cache) as place:
+        job = _job(model, format, precision, folder, place / "bundle.zip", make=True, thorough=thorough)
         report(Note(f"{model.name}: exporting {format} {precision}"))
         answer = jobs.run(job, report, environment)
         found = agreement(model.spec, job, answer)
@@ -174,8 +173,8 @@ def obtain_bundle(
     if found is not None:
         return found
     if place is not None:
-        with tempfile.TemporaryDirectory(dir=bundles.workplace(cache), prefix=".fetch-") as folder:
-            fetched = Path(folder) / "bundle.zip"
+        with bundles.workplace(cache) as folder:
+            fetched = folder / "bundle.zip"
             if places.fetch(place, bundle, fetched, report):
                 return bundles.store(cache, fetched)[1]
     try:
