@@ -25,13 +25,17 @@ from tests.proxy import Call, PassOn, Proxy, nth
 TEXTS = ("a cat on a sofa", "the old harbour", "coffee and bread in the morning", "a dog in the snow", "")
 
 
+def row(n: int) -> dict[str, Any]:
+    return {"text": f"{TEXTS[n % 5]} {n % 7}" if TEXTS[n % 5] else "", "n": n}
+
+
 @pytest.fixture
 def project(live_url: str, tmp_path: Path) -> Iterator[Project]:
     """A small stack with two models to choose from, applied, and 300 documents in its index."""
     project = lay_out(tmp_path, live_url, tiny.build(tmp_path))
     add_model(project, "tiny2", tiny.build(tmp_path, seed=1))
     assert project.apply().status == 0
-    rows = [{"_id": str(n), "text": f"{TEXTS[n % 5]} {n % 7}" if TEXTS[n % 5] else "", "n": n} for n in range(300)]
+    rows = [{"_id": str(n), **row(n)} for n in range(300)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = project.run("ingest", "rows.jsonl", "--into", project.name, "--cluster", live_url)
     assert done.status == 0, done.err
@@ -171,6 +175,41 @@ def test_documents_that_the_new_mapping_refuses_leave_the_old_index_serving(proj
     assert sorted(ask(cluster, "GET", f"/{project.name}*")) == [f"{project.name}-v1"]
     project.path("index/NAME").write_text(text)
     assert project.plan().status == 0
+
+
+def versions_of(cluster: Cluster, name: str) -> dict[str, int]:
+    found = ask(cluster, "POST", f"/{name}/_search", {"size": 1000, "_source": False, "version": True})
+    return {hit["_id"]: hit["_version"] for hit in found["hits"]["hits"]}
+
+
+def test_documents_at_which_the_pipeline_fails_are_named_alone_and_once_mended_the_copy_goes_on(
+    project: Project, cluster: Cluster
+) -> None:
+    bad = {"5", "6", "123", "250"}
+    again = [
+        line
+        for n in range(300)
+        for line in ({"index": {"_id": f"{n}"}}, row(n) | ({"text": 7} if f"{n}" in bad else {}))
+    ]
+    lines = "".join(json.dumps(line) + "\n" for line in again)
+    written = cluster.send(Request("POST", f"/{project.name}/_bulk", lines, {"pipeline": "_none", "refresh": "true"}))
+    assert not written["errors"]
+    project.edit("index/NAME", "m: 8,", "m: 12,")
+    done = project.apply()
+    told = done.err.partition("error: ")[2].splitlines()[1:-2]
+    assert (done.status, {line.split(":")[0].strip() for line in told}) == (1, bad), done.err
+    assert behind(cluster, project.name) == [f"{project.name}-v1"]
+    ask(cluster, "POST", f"/{project.name}-v2/_refresh")
+    assert ask(cluster, "GET", f"/{project.name}-v2/_count")["count"] == 296
+    versions = versions_of(cluster, f"{project.name}-v2")
+    mended = [line for id in bad for line in ({"index": {"_id": id}}, {"text": "a dog in the snow"})]
+    ask(cluster, "POST", f"/{project.name}/_bulk", "".join(json.dumps(line) + "\n" for line in mended))
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert ask(cluster, "GET", f"/{project.name}/_count")["count"] == 300
+    now = versions_of(cluster, project.name)
+    assert {id: now[id] for id in versions} == versions  # copied once, and not again
+    assert project.run("drift", "--vectors", "all").status == 0
 
 
 def test_under_load_nothing_is_lost_and_no_search_fails(project: Project, cluster: Cluster) -> None:

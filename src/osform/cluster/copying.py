@@ -357,10 +357,11 @@ class _Flight:
         self._write()
 
     def land(self) -> None:
-        """Wait for all of them."""
+        """Wait for all of them. Raises DocumentsRefused where some are not taken, once all others are there."""
         while self._under_way:
             self._wait()
         self._write()
+        self._copier.tasks.check()
 
     def _wait(self) -> None:
         # In the order in which they were started: what is done is done without a gap.

@@ -21,6 +21,7 @@ _QUEUED_SECONDS = 0.4  # of work in the bulks under way: whoever searches waits 
 _GROUP = 16  # documents that a thread of the ML node embeds one after the other, in the pipelines that osform writes
 _MOST_BULK = 512
 _SHOWN = 5
+_MOST_REFUSED = 50  # documents after which it is rather the mapping or the model that is wrong
 _ANSWER = 15.0  # seconds for the server to say that it has started a task
 _QUIET = 30.0  # seconds between warnings
 _LEAST_LEFT = 5.0  # seconds without which another try would be cut off before it could tell why it failed
@@ -42,6 +43,7 @@ class Tasks:
         self._report, self._warned = report, -_QUIET
         self._started: dict[str, float] = {}
         self._rate = 0.0
+        self._refused: dict[str, str] = {}
         self.astray = False
         self.batch = _FIRST_BATCH
         self.at_once = 4
@@ -70,7 +72,7 @@ class Tasks:
         return name
 
     def copy(self, ids: Sequence[str], each: Each) -> None:
-        """Copy these documents, several tasks at a time, and wait for it. Raises what ``finish`` raises."""
+        """Copy these documents, several tasks at a time, and wait for it. Raises what ``finish`` and ``check`` do."""
         share = min(self.batch, max(_LEAST_SHARE, -(-len(ids) // self.at_once)))
         under_way: deque[tuple[str, Sequence[str]]] = deque()
         for some in (ids[first : first + share] for first in range(0, len(ids), share)):
@@ -79,12 +81,24 @@ class Tasks:
             under_way.append((self.start(some, each()), some))
         for name, some in under_way:
             self.finish(name, some, each())
+        self.check()
+
+    def check(self) -> None:
+        """Raises DocumentsRefused where there are any: what could be copied beside them is."""
+        if self._refused:
+            shown = "\n".join(f"  {id}: {why}" for id, why in list(self._refused.items())[:_SHOWN])
+            more = f"\n  and {len(self._refused) - _SHOWN:,} more" if len(self._refused) > _SHOWN else ""
+            more += ", and the rest was not tried" if len(self._refused) >= _MOST_REFUSED else ""
+            raise DocumentsRefused(
+                f"documents that the new index does not take:\n{shown}{more}",
+                hint="mend the mapping or the documents, and run osform apply again; the old index goes on serving",
+            )
 
     def finish(self, name: str, ids: Sequence[str], patience: Patience) -> None:
         """Wait until all of these documents are copied, with as many tasks as that takes.
 
-        Raises DocumentsRefused for documents that the target does not take, whatever is tried, and TaskFailed where
-        the cluster gives no reason to go on.
+        What the target does not take, whatever is tried, is left out and told by ``check``; DocumentsRefused is raised
+        here where that is too much. Raises TaskFailed where the cluster gives no reason to go on.
         """
         attempt, left, why = 0, list(ids), "nobody knows what became of it"
         while True:
@@ -94,7 +108,12 @@ class Tasks:
                 if not found.get("failures") and not found.get("canceled"):
                     self._learn(name, len(left))
                     return
-                why = self._reason(found.get("failures") or [])
+                failures = found.get("failures") or []
+                if wrong := _wrong(failures):
+                    self._apart(left, wrong, patience)
+                    return
+                error = next((each.get("cause") or each.get("reason") for each in failures), "it was cancelled")
+                why = explain({"error": error})
             elif answer is not None:
                 why = explain({"error": answer["error"]})
                 if classify({"status": 500, "error": answer["error"]}) is not Verdict.WAIT:
@@ -151,26 +170,46 @@ class Tasks:
             self._warned = self._clock()
             self._report(Warned(f"copying once more, for up to {patience.left:.0f} seconds: {why}"))
 
-    def _reason(self, failures: Sequence[Mapping[str, Any]]) -> str:
-        """Why to copy once more. Raises DocumentsRefused where that is of no use.
+    def _apart(self, ids: Sequence[str], wrong: Mapping[str, Mapping[str, Any]], patience: Patience) -> None:
+        """Copy what a task left out for the sake of a few documents, down to the ones that it is about.
 
-        A failure without a cause is one of the search: a shard that was away, not a document.
+        It ends with the first bulk that has a failure, and a pipeline fails all documents of a group for one of them.
+        Half at a time, those as well that it did not come to, so that few are copied again for another's sake.
         """
-        items = [(str(each.get("id")), _item(each)) for each in failures if "cause" in each]
-        wrong = [
-            (id, item)
-            for id, item in items
-            if item["status"] != _CONFLICT and classify(item) not in (Verdict.WAIT, Verdict.DONE)
-        ]
-        if wrong:
-            shown = "\n".join(f"  {id}: {explain(item)}" for id, item in wrong[:_SHOWN])
-            more = f"\n  and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
-            raise DocumentsRefused(
-                f"documents that the new index does not take:\n{shown}{more}",
-                hint="mend the mapping or the documents, and run osform apply again; the old index goes on serving",
-            )
-        error = next((each.get("cause") or each.get("reason") for each in failures), "it was cancelled")
-        return explain({"error": error})
+        own = {id: item for id, item in wrong.items() if len(ids) == 1 or classify(item) is Verdict.LOST}
+        self._refuse({id: explain(item) for id, item in own.items()})
+        suspects, others = [id for id in ids if id in wrong and id not in own], [id for id in ids if id not in wrong]
+        for some in (*_halves(suspects), *_halves(others)):
+            self.finish(self.start(some, patience), some, patience)
+
+    def _refuse(self, refused: Mapping[str, str]) -> None:
+        if refused and not self._refused:
+            id, why = next(iter(refused.items()))
+            self._report(Warned(f"the new index does not take {id}, and the others are copied meanwhile: {why}"))
+        self._refused |= refused
+        if len(self._refused) >= _MOST_REFUSED:
+            self.check()
+
+
+def _wrong(failures: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The documents, by id, for which it is of no use to copy the same once more.
+
+    A failure without a cause is one of the search: a shard that was away, not a document. Raises TaskFailed where it is
+    not about documents at all.
+    """
+    items = {str(each.get("id")): _item(each) for each in failures if "cause" in each}
+    if stop := [item for item in items.values() if classify(item) is Verdict.STOP]:
+        raise TaskFailed(f"no document can be copied: {explain(stop[0])}", hint="osform apply makes what is missing")
+    return {
+        id: item
+        for id, item in items.items()
+        if item["status"] != _CONFLICT and classify(item) not in (Verdict.WAIT, Verdict.DONE)
+    }
+
+
+def _halves(ids: Sequence[str]) -> list[Sequence[str]]:
+    middle = len(ids) // 2
+    return [half for half in (ids[:middle], ids[middle:]) if half]
 
 
 def _item(failure: Mapping[str, Any]) -> dict[str, Any]:
