@@ -38,7 +38,7 @@ class Copying(Cluster):
     seconds that have passed, for whoever writes to the old index. A request that would take longer than its timeout
     meets nobody. ``moved`` are the actions on aliases, ``ledger`` the entries written, the newest first.
     ``lose`` is by how many seconds a task is late whose start is not answered; ``texts`` and ``copies`` are by id.
-    ``busy`` are ids of which a deletion is refused once, ``settings`` those of either index.
+    ``busy`` are ids of which a deletion is refused once, ``settings`` and ``mapping`` those of either index.
     """
 
     def __init__(self, shards: int = 1, *, latency: float = 0.1, pace: float = 0.0) -> None:
@@ -48,6 +48,7 @@ class Copying(Cluster):
         self.meanwhile: Callable[[float], None] = lambda _: None
         self.failures: list[Json] = []
         self.settings: Json = {}
+        self.mapping: Json = {}
         self.asked: set[str] = set()
         self.busy: set[str] = set()
         self.texts: dict[str, str] = {}
@@ -108,6 +109,8 @@ class Copying(Cluster):
                 return {"shards_acknowledged": True}
             case "GET", [_, "_settings", *_]:
                 return {name: {"settings": self.settings}}
+            case "GET", [_, "_mapping"]:
+                return {name: {"mappings": self.mapping}}
             case "GET", [_, "_alias"]:
                 return {name: {"aliases": {}}}
             case "POST", ["_aliases"]:

@@ -7,6 +7,7 @@ from typing import Any
 from osform.cluster.client import Cluster
 from osform.cluster.vectors import VectorMap, without
 from osform.core.request import Request
+from osform.kinds.vectors import Made
 
 SHARDS = {"0": [{"routing": {"primary": True}, "seq_no": {"global_checkpoint": 0, "max_seq_no": 0}}]}
 
@@ -32,3 +33,14 @@ def test_a_vector_of_a_text_is_looked_for_in_its_document_and_those_of_a_list_in
     assert without(cluster, "i", VectorMap("text", "v", "m", nested=True)) == []
     lacking = [query["bool"]["must_not"] for query in cluster.queries]
     assert lacking == [[{"exists": {"field": "v"}}], [{"nested": {"path": "v", "query": {"match_all": {}}}}]]
+
+
+def test_vectors_are_read_by_a_script_where_the_mapping_keeps_them_out_of_source() -> None:
+    vector = {"type": "knn_vector", "dimension": 2}
+    for source, type, apart in (({}, vector, False), ({"excludes": ["v*"]}, vector, True)):
+        mapping = {"_source": source, "properties": {"text": {"type": "text"}, "v": type}}
+        assert VectorMap.of(Made("text", "v", "m"), mapping).apart == apart
+    # Of lists nothing is compared, and weights of tokens are no vector.
+    for other in ({"type": "nested", "properties": {"knn": vector}}, {"type": "rank_features"}):
+        mapping = {"_source": {"excludes": ["v"]}, "properties": {"text": {"type": "text"}, "v": other}}
+        assert not VectorMap.of(Made("text", "v", "m"), mapping).apart

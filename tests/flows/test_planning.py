@@ -115,6 +115,17 @@ def test_an_index_that_can_not_be_changed_in_place_is_made_anew_beside_the_old_o
         assert survey.moves == moves
 
 
+def test_an_index_of_whose_documents_only_a_part_is_kept_is_not_copied_and_the_plan_says_which() -> None:
+    mapping = {"_source": {"excludes": ["n*"]}, "properties": {"notes": {"type": "text"}, "text": {"type": "text"}}}
+    stored = {"index": "i-v1", "alias": "i", "settings": {"index.number_of_shards": "1"}, "mappings": mapping}
+    entry = Entry(Address("index", "i"), "applied", stored, stored, {"index": "i-v1"})
+    stack = spec({"index/i": {"settings": {"number_of_shards": 2}, "mappings": mapping}})
+    live = {entry.address: Live(stored, {"index": "i-v1"}, 5)}
+    survey = Survey(stack, State({entry.address: entry}), {}, live, context_of(stack, {}), needs=needs_of(stack))
+    with pytest.raises(PlanRefused, match=r"index/i: its mapping keeps notes out of _source, and no pipeline makes"):
+        make_plan(survey)
+
+
 BEARER = {"processors": [{"script": {"params": {"auth": "Bearer ${env.KEY}"}}}]}
 
 

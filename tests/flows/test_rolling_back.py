@@ -60,6 +60,15 @@ def test_an_index_that_handed_over_to_another_one_lacks_everything_that_was_writ
         rollback(cluster, serving(3, after=2), kept(1, "2030-01-01"))
 
 
+def test_documents_of_which_source_has_only_a_part_are_not_carried_over(cluster: Copying) -> None:
+    cluster.mapping = {"_source": {"excludes": ["notes"]}, "properties": {"notes": {"type": "text"}}}
+    cluster.write("d", "images-v3")
+    entries = serving(3, after=2), kept(2, "2030-01-01")
+    with pytest.raises(PlanRefused, match="images-v3 keeps notes out of _source"):
+        rollback(cluster, *entries, writes="carry")
+    assert rollback(cluster, *entries, writes="leave").now == "images-v2"
+
+
 def test_a_ledger_that_does_not_say_which_one_handed_over_is_believed(cluster: Copying) -> None:
     older = replace(serving(3, after=2), journal={"handed": {"0": 2}})
     assert rollback(cluster, older, kept(2, "2030-01-01")).now == "images-v2"

@@ -320,6 +320,28 @@ def test_a_pipeline_switched_to_another_model_by_hand_is_said_by_all_and_mended(
     assert project.plan().status == 0
 
 
+def test_vectors_that_are_kept_out_of_source_are_made_anew_compared_and_never_lost(
+    project: Project, cluster: Cluster
+) -> None:
+    project.edit("index/NAME", "mappings:\n", "mappings:\n  _source: {excludes: ['vec*']}\n")
+    assert project.apply().status == 0
+    assert "vector" not in vectors_of(cluster, project.name)["0"]
+    (project.root / "rows.jsonl").write_text(json.dumps({"_id": "0", **row(0), "n": 1000}) + "\n")
+    changed = project.run("ingest", "rows.jsonl", "--into", project.name, "--cluster", project.url)
+    assert changed.status == 0, changed.err
+    project.edit("model/NAME", "model: tiny", "model: tiny2")
+    done = project.apply()
+    assert done.status == 0, done.err
+    assert "copied again" not in done.err
+    assert behind(cluster, project.name) == [f"{project.name}-v3"]
+    assert project.run("drift", "--vectors", "all").status == 0
+    wrong = {"text": TEXTS[0], "vector": [1.0] * tiny.DIMENSION}
+    cluster.send(Request("PUT", f"/{project.name}/_doc/wrong", wrong, {"pipeline": "_none", "refresh": "true"}))
+    for sample in ("all", "500"):
+        drift = project.run("drift", "--vectors", sample)
+        assert (drift.status, "1 of" in drift.out, "wrong: vector: cosine" in drift.out) == (2, True, True), drift.out
+
+
 @pytest.mark.soak
 def test_a_text_changed_by_a_bulk_partial_update_has_a_stale_vector_until_a_rebuild(
     project: Project, cluster: Cluster

@@ -13,6 +13,7 @@ from osform.cluster.targets import digested, embeddings_of, fields_of, write_ind
 from osform.core.embeddings import Embedding
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
+from osform.kinds import mappings
 
 _NONE = "_none"
 
@@ -21,8 +22,9 @@ _NONE = "_none"
 class Destination:
     """The write index of an alias.
 
-    ``plain`` says that its pipeline does nothing to a document but add vectors and digests: then what is stored can be
-    foretold, and a document that brings both along may go past the pipeline. ``group`` documents are embedded one after
+    ``plain`` says that its pipeline does nothing to a document but add vectors and digests, which its ``_source`` has:
+    then what is stored can be foretold, and a document that brings both along, or has them and is given other fields,
+    may go past the pipeline. ``group`` documents are embedded one after
     the other (batch_size). ``settings`` are flat.
     """
 
@@ -77,13 +79,14 @@ def _described(cluster: Cluster, alias: str, index: str, body: Mapping[str, Any]
     processors = [each for name in names for each in bodies.get(name, {}).get("processors", ())]
     vectors = {path for path, field in fields_of(body.get("mappings", {})) if field.get("type") == "knn_vector"}
     embeddings = tuple(embeddings_of(processors, vectors))
+    kept = all(mappings.kept(body.get("mappings", {}), one.vector) for one in embeddings)
     groups = [int(each["text_embedding"].get("batch_size", 1)) for each in processors if "text_embedding" in each]
     return Destination(
         alias,
         index,
         str(settings.get("index.uuid", "")),
         embeddings,
-        names[1] == _NONE and all(_is_plain(each) for each in processors),
+        kept and names[1] == _NONE and all(_is_plain(each) for each in processors),
         max(1, min(groups, default=1)),
         settings,
     )

@@ -104,12 +104,17 @@ class Index:
         fields: Sequence[str],
         each: Each,
         since: Mapping[int, int] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> Iterator[Mapping[str, Any]]:
-        """What a query finds, with these fields of each source; only documents with numbers beyond ``since``."""
+        """What a query finds, with these fields of each source; only documents with numbers beyond ``since``.
+
+        ``more`` is what else is asked of each search.
+        """
         for shard in self.checkpoints(each()):
             later = {"range": {"_seq_no": {"gt": (since or {}).get(shard, -1)}}}
             wanted = {"bool": {"filter": [dict(query), later]}}
             body: dict[str, Any] = {"size": 500, "_source": list(fields), "query": wanted, "sort": ["_seq_no"]}
+            body |= more or {}
             while hits := self._search(body, each(), shard)["hits"]["hits"]:
                 yield from hits
                 body["search_after"] = hits[-1]["sort"]

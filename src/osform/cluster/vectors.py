@@ -31,7 +31,8 @@ _SHOWN = 5
 class VectorMap:
     """A text field, the field that holds its vectors, the model that makes them, and how near is the same.
 
-    ``nested`` is a field of objects, one with a vector for each text of a list.
+    ``nested`` is a field of objects, one with a vector for each text of a list. ``apart`` are vectors that the mapping
+    keeps out of ``_source``: only a script can read them.
     """
 
     text_field: str
@@ -39,12 +40,14 @@ class VectorMap:
     model_id: str
     least_cosine: float = 0.999
     nested: bool = False
+    apart: bool = False
 
     @classmethod
     def of(cls, made: Made, mapping: Mapping[str, Any]) -> VectorMap:
         """What a processor fills, as the index with this mapping has it."""
-        nested = mappings.type_at(mapping, mappings.field_path(made.target)) == "nested"
-        return cls(made.source, made.target, str(made.model_id), nested=nested)
+        type = mappings.type_at(mapping, mappings.field_path(made.target))
+        apart = type == "knn_vector" and not mappings.kept(mapping, made.target)
+        return cls(made.source, made.target, str(made.model_id), nested=type == "nested", apart=apart)
 
 
 @dataclass(frozen=True)
@@ -115,24 +118,36 @@ def strange(cluster: Cluster, index: str, which: VectorMap, *, sample: int | Non
     """Documents of a sample, or all, whose vector is another than the model makes of their text."""
     query: dict[str, Any] = {"exists": {"field": which.vector_field}}
     fields = [which.text_field, which.vector_field]
+    more = {"script_fields": {which.vector_field: {"script": _read(which.vector_field)}}} if which.apart else {}
     if sample is None:
-        hits = Index(cluster, index).matching(query, fields, lambda: Patience.of(_SECONDS))
+        hits = Index(cluster, index).matching(query, fields, lambda: Patience.of(_SECONDS), more=more)
     else:
         # By the documents' numbers, so that the same seed finds the same ones however the cluster is made up.
         chosen = {"function_score": {"query": query, "random_score": {"seed": seed, "field": "_seq_no"}}}
-        body = {"size": sample, "query": chosen, "_source": fields}
+        body = {"size": sample, "query": chosen, "_source": fields, **more}
         request = Request("POST", f"/{quote(index)}/_search", body)
         hits = iter(persist(cluster, request, Patience.of(120))["hits"]["hits"])
     found: list[Astray] = []
     batch: list[tuple[str, str, Sequence[float]]] = []
     for hit in hits:
         text, vector = value_at(hit["_source"], which.text_field), value_at(hit["_source"], which.vector_field)
+        if which.apart:
+            vector = hit["fields"][which.vector_field]
         if isinstance(text, str) and text.strip() and isinstance(vector, list) and vector:
             batch.append((hit["_id"], text, vector))
         if len(batch) == _PAGE:
             found += _compared(cluster, which, batch)
             batch = []
     return found + _compared(cluster, which, batch)
+
+
+def _read(field: str) -> dict[str, Any]:
+    """The script that reads a vector from where searches have it: ``docvalue_fields`` and ``fields`` know none.
+
+    Number by number: the server has one array for all documents, which in the end holds the vector of the last.
+    """
+    source = "def all = []; for (number in doc[params.field].value) { all.add(number) } return all"
+    return {"lang": "painless", "source": source, "params": {"field": field}}
 
 
 def _compared(cluster: Cluster, which: VectorMap, batch: Sequence[tuple[str, str, Sequence[float]]]) -> list[Astray]:

@@ -235,9 +235,12 @@ def _words(span: timedelta) -> str:
 def _not_copied(survey: Survey, address: Address) -> str | None:
     """Why the documents of an index can't be copied into a new one, or None where they can."""
     resource, live = survey.spec.resources[address], survey.live[address].body["mappings"]
-    if live.get("_source", {}).get("enabled") is False or live.get("_source", {}).keys() & {"includes", "excludes"}:
-        return f"{resource.file} {address}: its mapping keeps only a part of each document, so that none can be copied"
-    filled = set(survey.context.vectors.get(address.name, {}))
+    marks = survey.context.vectors.get(address.name, {})
+    if lost := mappings.lost(live, {name: mark["from"] for name, mark in marks.items()}):
+        few = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more fields" if len(lost) > 3 else "")
+        why = f"its mapping keeps {few} out of _source, and no pipeline makes that anew, so that a copy would lack it"
+        return f"{resource.file} {address}: {why}"
+    filled = set(marks)
     there = dict(mappings.vectors(live))
     for path, field in mappings.vectors(survey.asked(address)["mappings"]):
         name, before = mappings.field(path), there.get(path)

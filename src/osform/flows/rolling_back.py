@@ -22,9 +22,9 @@ from osform.core.request import Request
 from osform.core.state import Entry, State
 from osform.errors import InputError, NotReady, PlanRefused
 from osform.flows import owning
-from osform.kinds import KINDS, ml, pipelines
+from osform.kinds import KINDS, mappings, ml, pipelines
 from osform.kinds.settings import PIPELINES
-from osform.kinds.vectors import made
+from osform.kinds.vectors import Made, made
 
 Writes = Literal["refuse", "carry", "leave"]
 _SECONDS = 60.0
@@ -78,6 +78,8 @@ class Rollback:
         since = self._since(now, before)
         if since and writes == "refuse":
             raise _written(since, before, index)
+        if since and writes == "carry":
+            self._hold_whole(before, settings)
         handed = {
             str(shard): number for shard, number in Index(self.cluster, index).checkpoints(self._patience()).items()
         }
@@ -151,9 +153,23 @@ class Rollback:
         )
         return max(1, sum(map(len, pages)))
 
+    def _made(self, settings: Mapping[str, Any]) -> tuple[Made, ...]:
+        """What the old index's pipeline fills."""
+        return tuple(made(self._pipeline("ingest_pipeline", str(settings.get("index.default_pipeline"))) or {}))
+
+    def _hold_whole(self, before: str, settings: Mapping[str, Any]) -> None:
+        """Refuse to carry documents of which the index that is left keeps only a part."""
+        request = Request("GET", f"/{quote(before)}/_mapping")
+        mapping = persist(self.cluster, request, self._patience())[before]["mappings"]
+        if lost := mappings.lost(mapping, {each.target: each.source for each in self._made(settings)}):
+            few = f"{', '.join(lost[:3])}{' and others' if len(lost) > 3 else ''}"
+            raise PlanRefused(
+                f"{before} keeps {few} out of _source, and no document that is carried over would have it",
+                hint="--writes leave goes back without what was written since; ingest it again afterwards",
+            )
+
     def _carry(self, now: Entry, before: str, index: str, settings: Mapping[str, Any]) -> dict[str, int]:
-        body = self._pipeline("ingest_pipeline", str(settings.get("index.default_pipeline"))) or {}
-        copy = Copy(before, index, tuple(each.target for each in made(body)), self._own(now))
+        copy = Copy(before, index, tuple(each.target for each in self._made(settings)), self._own(now))
         journal: dict[str, Any] = {}
         with Copier(self.cluster, copy, journal, lambda _: None, self.report, self.clock, self.sleep) as copier:
             copier.bring_up_to_date(now.journal.get("handed", {}))

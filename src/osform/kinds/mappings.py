@@ -8,6 +8,7 @@ from typing import Any
 from osform.core.comparing import merged
 from osform.core.diff import ABSENT, Difference, value_at
 from osform.core.document import Path, dotted
+from osform.core.globs import overlap
 from osform.kinds import checks
 from osform.kinds.base import Finding, Last
 from osform.kinds.unasked import put_back
@@ -78,6 +79,40 @@ def _vectors(fields: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]
             if field.get("type") == "knn_vector":
                 yield (*path, name), field
             yield from _vectors(field.get("properties", {}), (*path, name, "properties"))
+
+
+def kept(mapping: Mapping[str, Any], name: str) -> bool:
+    """Whether the ``_source`` of documents has what they hold in a field; a pattern means what is inside as well."""
+    source = mapping.get("_source") or {}
+    includes, excludes = _listed(source.get("includes")), _listed(source.get("excludes"))
+    enabled = str(source.get("enabled", True)).lower() != "false"
+    return enabled and (not includes or _among(includes, name)) and not _among(excludes, name)
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def _among(patterns: Sequence[str], name: str) -> bool:
+    return any(overlap(pattern, name) or overlap(f"{pattern}.*", name) for pattern in patterns)
+
+
+def lost(mapping: Mapping[str, Any], made: Mapping[str, str]) -> list[str]:
+    """The fields that a copy of documents would lack: not in their ``_source``, nor made anew.
+
+    ``made`` says of the fields that the copy's pipeline fills from which others, with commas between them, it does so.
+    """
+    texts = (text for source in made.values() for text in source.split(","))
+    absent = [name for name in dict.fromkeys((*_leaves(mapping), *texts)) if not kept(mapping, name)]
+    return [name for name in absent if not {name, name.rpartition(".")[0]} & made.keys()]
+
+
+def _leaves(mapping: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    for name, field in mapping.get("properties", {}).items():
+        if "properties" in field:
+            yield from _leaves(field, f"{before}{name}.")
+        elif field.get("type") != "alias":  # which is another name, and in no document
+            yield f"{before}{name}"
 
 
 def engine(field: Mapping[str, Any]) -> str:
