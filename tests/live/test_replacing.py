@@ -186,11 +186,8 @@ def test_documents_at_which_the_pipeline_fails_are_named_alone_and_once_mended_t
     project: Project, cluster: Cluster
 ) -> None:
     bad = {"5", "6", "123", "250"}
-    again = [
-        line
-        for n in range(300)
-        for line in ({"index": {"_id": f"{n}"}}, row(n) | ({"text": 7} if f"{n}" in bad else {}))
-    ]
+    texts = {str(n): 7 if str(n) in bad else TEXTS[n % 4] for n in range(300)}
+    again = [line for id, text in texts.items() for line in ({"index": {"_id": id}}, {"text": text})]
     lines = "".join(json.dumps(line) + "\n" for line in again)
     written = cluster.send(Request("POST", f"/{project.name}/_bulk", lines, {"pipeline": "_none", "refresh": "true"}))
     assert not written["errors"]

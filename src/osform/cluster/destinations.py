@@ -24,8 +24,7 @@ class Destination:
 
     ``plain`` says that its pipeline does nothing to a document but add vectors and digests, which its ``_source`` has:
     then what is stored can be foretold, and a document that brings both along, or has them and is given other fields,
-    may go past the pipeline. ``group`` documents are embedded one after
-    the other (batch_size). ``settings`` are flat.
+    may go past the pipeline. ``group`` documents are embedded one after the other (batch_size). ``settings`` are flat.
     """
 
     alias: str
