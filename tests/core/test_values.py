@@ -56,6 +56,24 @@ def test_no_message_holds_a_secret_once_it_is_blotted_unless_its_own_name_does(t
     assert value not in told.replace("(secret ${env.X})", "") or value in "(secret ${env.X})"
 
 
+IN_URL = Secret("https://h/?key=${env.KEY}&v=1", "f1", "https://h/?key=a%2Bb%3D&v=1", ("a%2Bb%3D",))
+
+
+def test_a_text_with_a_part_of_a_secret_is_not_the_text_with_that_secret() -> None:
+    moved = redacted("https://evil/?key=a%2Bb%3D&v=1", (IN_URL,))
+    assert moved != redacted(IN_URL.value, (IN_URL,)) == str(IN_URL)
+    assert "a%2Bb" not in moved
+    assert "https://evil/" in moved
+    assert "evil" not in veiled(moved, str(IN_URL)) != str(IN_URL)
+    assert "old" not in veiled("https://evil/?key=old&v=1", moved)
+    assert veiled(moved, moved) == moved
+
+
+@pytest.mark.parametrize("form", ["a%2Bb%3D", "a+b=", "a%252Bb%253D", "a%2bb%3d"])
+def test_a_secret_of_an_address_is_blotted_in_each_of_its_forms(form: str) -> None:
+    assert form not in scrubbed(f"no such key: {form}", (IN_URL,))
+
+
 def test_an_old_secret_that_is_still_live_is_not_shown() -> None:
     live = {"a": "old", "b": [{"c": "mine"}], "d": 1}
     remembered = {"a": "secret ${env.KEY} #f0", "b": [{"c": "secret ${env.KEY} #f0"}]}

@@ -154,6 +154,25 @@ def test_a_secret_that_somebody_replaced_or_that_is_no_longer_asked_is_not_shown
     assert "Bearer one" not in str(deleted.to_json())
 
 
+def test_a_key_that_moves_from_the_file_to_the_environment_is_not_shown() -> None:
+    then = with_secret("Bearer one")
+    entry, live = Entry(PIPELINE, "applied", then, then), {"ingest_pipeline/p": with_secret("Bearer one")}
+    for key in ("one", "two"):
+        plan = made({"ingest_pipeline/p": BEARER}, [entry], live, {"KEY": key})
+        assert shown(plan) == [("ingest_pipeline/p", "update", "changed")]
+        assert "Bearer one" not in str(plan.to_json())
+
+
+def test_what_somebody_changed_around_a_secret_is_drift_and_the_secret_is_not_shown() -> None:
+    then = with_secret(f"secret https://h/?key=${{env.KEY}} #{fingerprint('one', 'salt')}")
+    entry, live = Entry(PIPELINE, "applied", then, then), {"ingest_pipeline/p": with_secret("https://evil/?key=one")}
+    files = {"ingest_pipeline/p": with_secret("https://h/?key=${env.KEY}")}
+    plan = made(files, [entry], live, {"KEY": "one"})
+    assert shown(plan) == [("ingest_pipeline/p", "update", "drifted")]
+    assert "(not shown: another value than the secret)" in str(plan.to_json())
+    assert "key=one" not in str(plan.to_json())
+
+
 def test_what_is_written_down_of_an_index_and_is_so_already_makes_none_anew() -> None:
     field = {"type": "keyword"}
     live = {"index": "i-v1", "alias": "i", "settings": {"index.number_of_shards": "1"}, "mappings": {}}

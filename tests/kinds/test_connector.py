@@ -262,3 +262,13 @@ def test_a_description_that_somebody_gave_a_connector_by_hand_is_as_it_was_befor
 def test_what_is_wrong_with_a_model_of_another_source_is_found(body: Any, words: str) -> None:
     (finding,) = said(model, body)
     assert words in finding
+
+
+def test_one_whose_address_has_a_secret_is_found_again_by_what_it_is() -> None:
+    url = "http://127.0.0.1:9/embed?key="
+    secret = Secret(f"{url}${{env.KEY}}", "f1", f"{url}sesame", ("sesame",))
+    asked = connector.expand("embed", {**BODY, "actions": [{**BODY["actions"][0], "url": secret}]}, Context())
+    stored = [{"_id": f"c{n}", "_source": {**STORED, "actions": [{**STORED["actions"][0], "url": f"{url}{key}"}]}}
+              for n, key in enumerate(("another", "sesame"))]  # fmt: skip
+    live = connector.found([{"hits": {"hits": stored}}], {"embed": Wanted(asked, adopt=frozenset())})
+    assert live["embed"].ids == {"connector_id": "c1"}

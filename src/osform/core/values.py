@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, unquote
 
 from osform.core.document import Path
 
-# What a Secret looks like where it is shown or stored.
+# What a Secret looks like where it is shown or stored, and what a text that only holds one looks like.
 _FINGERPRINT = re.compile(r"secret .*\$\{env\.[^}]+\}.* #[0-9a-z]+", re.DOTALL)
+_HOLDING = re.compile(rf"with {_FINGERPRINT.pattern}: .*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,23 @@ def secrets_in(value: Any) -> tuple[Secret, ...]:
 
 
 def redacted(value: Any, secrets: tuple[Secret, ...]) -> Any:
-    """The tree with every text that holds a secret's value, or a part of one, replaced by that secret's fingerprint."""
+    """The tree with every text that is a secret's value replaced by that secret's fingerprint.
+
+    A text that holds one, or a part of one, keeps what is around it: somebody may have changed just that.
+    """
 
     def redact(leaf: Any) -> Any:
-        if isinstance(leaf, str):
-            for secret in sorted(secrets, key=lambda secret: secret.value != leaf):
-                if any(form in leaf for form in _forms(secret)):
-                    return str(secret)
-        return leaf
+        if not isinstance(leaf, str):
+            return leaf
+        for secret in secrets:
+            if secret.value == leaf:
+                return str(secret)
+        held = [secret for secret in secrets if any(form in leaf for form in _forms(secret))]
+        if not held:
+            return leaf
+        for form in sorted({form for secret in held for form in _forms(secret)}, key=len, reverse=True):
+            leaf = leaf.replace(form, "***")
+        return f"with {held[0]}: {leaf}"
 
     return replaced(value, redact) if secrets else value
 
@@ -103,8 +114,10 @@ def veiled(value: Any, remembered: Any) -> Any:
         return {key: veiled(item, remembered.get(key)) for key, item in value.items()}
     if isinstance(value, list) and isinstance(remembered, list):
         return [veiled(item, old) for item, old in zip(value, [*remembered, *[None] * len(value)], strict=False)]
-    if isinstance(remembered, str) and _FINGERPRINT.fullmatch(remembered) and value != remembered:
-        return "(not shown: another value than the secret)"
+    if isinstance(remembered, str) and (_FINGERPRINT.fullmatch(remembered) or _HOLDING.fullmatch(remembered)):
+        # What is around a part of a secret may be the rest of another one.
+        seen = value == remembered or (isinstance(value, str) and _FINGERPRINT.fullmatch(value))
+        return value if seen else "(not shown: another value than the secret)"
     return value
 
 
@@ -117,6 +130,13 @@ def scrubbed(text: str, secrets: tuple[Secret, ...]) -> str:
 
 
 def _forms(secret: Secret) -> set[str]:
-    """The texts that would give a secret away: itself, its parts, and how these look inside JSON."""
+    """The texts that would give a secret away: itself, its parts, and how these look inside JSON and in addresses."""
     plain = {secret.value, *secret.parts} - {""}
+    plain |= {
+        form for text in plain for form in (unquote(text), quote(text, safe="", errors="replace"), _lower_escapes(text))
+    }
     return plain | {json.dumps(text)[1:-1] for text in plain} | {json.dumps(t, ensure_ascii=False)[1:-1] for t in plain}
+
+
+def _lower_escapes(text: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), text)

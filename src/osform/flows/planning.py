@@ -335,7 +335,7 @@ def _compared(entry: Entry, live: Live, asked: Body) -> tuple[Reason, tuple[Diff
         lacking = missing(concealed(asked), live.whole)
         found = tuple(Difference(d.path, d.after, d.before) for d in lacking)
         return "changed", found, ("an earlier apply was cut off here and is taken up again",)
-    changed = differences(entry.asked, concealed(asked))
+    changed = differences(veiled(entry.asked, concealed(asked)), concealed(asked))
     drifted = tuple(Difference(d.path, d.after, d.before) for d in kind.drift(entry.recorded, live.body))
     paths = {difference.path for difference in changed}
     # What the files change and somebody changed by hand as well: what is there now is what a review has to see.
@@ -352,6 +352,8 @@ def _compared(entry: Entry, live: Live, asked: Body) -> tuple[Reason, tuple[Diff
 def _without_secrets(live: Live, entry: Entry | None, asked: Body | None) -> Live:
     # A server that gives back what it was sent gives back secrets, and what is live is about to be shown.
     body = redacted(live.body, secrets_in(asked))
+    # Where the files have a secret, another value that is live is somebody's secret as well.
+    body = veiled(concealed(body), concealed(asked)) if asked else body
     return replace(live, body=veiled(veiled(body, entry.recorded), entry.asked) if entry else body)
 
 

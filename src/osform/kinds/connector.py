@@ -13,7 +13,7 @@ from typing import Any
 from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.document import dotted
 from osform.core.request import Request
-from osform.core.values import concealed, leaves
+from osform.core.values import Secret, concealed, leaves, replaced
 from osform.kinds import checks, ml, settings
 from osform.kinds.base import (
     Body,
@@ -147,9 +147,15 @@ def _body(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _alike(asked: Body, stored: Mapping[str, Body]) -> str | None:
-    """The id of the connector of this name that has all that is asked, but for credentials, which nobody can see."""
-    shown = concealed({key: value for key, value in asked.items() if key != "credential"})
-    return next((key for key, body in stored.items() if not missing(shown, body)), None)
+    """The id of the connector of this name that has all that is asked, but for credentials, which nobody can see.
+
+    A secret that stands elsewhere, in an address say, the server does show.
+    """
+    shown = replaced(
+        {key: value for key, value in asked.items() if key != "credential"},
+        lambda leaf: leaf.value if isinstance(leaf, Secret) else leaf,
+    )
+    return next((key for key, body in stored.items() if not missing(concealed(shown), body)), None)
 
 
 def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
