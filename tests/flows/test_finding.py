@@ -103,3 +103,37 @@ def test_a_connector_s_credentials_and_what_looks_like_one_come_from_the_environ
     assert written["actions"][0]["headers"] == {**headers, "X-Api-Key": "${env.OPEN_AI_X_API_KEY}"}
     assert (written["name"], "created_time" in written) == ("Open AI", False)
     assert sorted(inventory.secrets(Address("connector", "open-ai"))) == ["OPEN_AI_KEY", "OPEN_AI_X_API_KEY"]
+
+
+def connectors(*hits: dict[str, Any]) -> Inventory:
+    """An inventory of connectors of one name, each with these fields."""
+    common = {"name": "Open AI", "version": "1", "protocol": "http"}
+    stored = [{"_id": f"c{number}", "_source": {**common, **fields}} for number, fields in enumerate(hits)]
+    return take_inventory(Answers(connectors={"hits": {"hits": stored}}), spec({}), State())
+
+
+def test_a_credential_in_an_address_or_in_a_body_is_taken_out_of_it_and_the_rest_stays() -> None:
+    action = {
+        "action_type": "PREDICT",
+        "method": "POST",
+        "url": "https://ana:pw@h.example/${parameters.m}?v=1&code=abc",
+    }
+    action["request_body"] = '{"input": ${parameters.input}, "api_key": "def", "cost": "$ {5}"}'
+    inventory = connectors({"parameters": {"key": "ghi", "model": "m"}, "actions": [action]})
+    (address,) = inventory.found
+    written = bodies(inventory)["connector/open-ai"]
+    (found,) = written["actions"]
+    assert found["url"] == (
+        "https://${env.OPEN_AI_USER}:${env.OPEN_AI_PASSWORD}@h.example/${parameters.m}?v=1&code=${env.OPEN_AI_CODE}"
+    )
+    assert found["request_body"] == (
+        '{"input": ${parameters.input}, "api_key": "${env.OPEN_AI_API_KEY}", "cost": "$ {5}"}'
+    )
+    assert written["parameters"] == {"key": "${env.OPEN_AI_KEY}", "model": "m"}
+    assert inventory.secrets(address)["OPEN_AI_CODE"] == ("actions", 0, "url")
+
+
+def test_two_credentials_of_one_name_are_two_variables_and_one_that_is_the_same_is_one() -> None:
+    inventory = connectors(*({"url": f"https://h.example?key={key}"} for key in ("a", "b", "a")))
+    urls = [body["url"].partition("=")[2] for body in bodies(inventory).values()]
+    assert urls == ["${env.OPEN_AI_KEY}", "${env.OPEN_AI_KEY_2}", "${env.OPEN_AI_KEY}"]

@@ -165,3 +165,62 @@ def test_a_connector_is_imported_with_its_credential_from_the_environment(projec
     assert "s3cret" not in text
     assert project.plan().status == 0
     assert cluster.send(Request("GET", f"{ML}/connectors/{connector_id}"))["name"] == name
+
+
+KEYS = {"user": "Sesame-user", "password": "Sesame%2Bpass", "api_key": "Sesame%2Bkey%3D", "token": "Sesame-body",
+        "x-functions-key": "Sesame-header", "key": "Sesame-credential", "key_2": "Sesame-parameter"}  # fmt: skip
+"""What an address, a body, a header, the credential and a parameter hold, by the word that it goes by."""
+
+
+@pytest.fixture
+def by_hand_connector(cluster: Cluster) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """A connector with keys in all places, which somebody made with curl: its name, its id and its action."""
+
+    def trust(*addresses: str) -> None:
+        setting = {"plugins.ml_commons.trusted_connector_endpoints_regex": [*addresses] or None}
+        cluster.send(Request("PUT", "/_cluster/settings", {"persistent": setting}))
+
+    name = f"h{uuid.uuid4().hex[:8]}"
+    action = {
+        "action_type": "predict", "method": "POST",
+        "headers": {"Authorization": "Bearer ${credential.key}", "X-Functions-Key": KEYS["x-functions-key"]},
+        "url": f"https://{KEYS['user']}:{KEYS['password']}@embed.example.org/e?v=1&api_key={KEYS['api_key']}",
+        "request_body": f'{{"input": ${{parameters.input}}, "token": "{KEYS["token"]}"}}',
+    }  # fmt: skip
+    body = {"name": name, "version": 1, "protocol": "http", "actions": [action]}
+    body |= {"parameters": {"key": KEYS["key_2"]}, "credential": {"key": KEYS["key"]}}
+    trust("^https://.*embed\\.example\\.org/.*$")
+    connector_id = str(cluster.send(Request("POST", f"{ML}/connectors/_create", body))["connector_id"])
+    yield name, connector_id, action
+    cluster.send(Request("DELETE", f"{ML}/connectors/{connector_id}"))
+    trust()
+
+
+def test_keys_in_a_connector_s_addresses_headers_and_bodies_are_never_written_nor_shown(
+    project: Project, cluster: Cluster, by_hand_connector: tuple[str, str, dict[str, Any]]
+) -> None:
+    name, connector_id, action = by_hand_connector
+    path = f"{ML}/connectors/{connector_id}"
+    said = [project.run("import", f"connector/{name}")]
+    assert said[0].status == 1
+    assert f"a credential in actions[0].url, which no file may hold: {name.upper()}_API_KEY is not set" in said[0].err
+    given = {f"{name}_{word.replace('-', '_')}".upper(): value for word, value in KEYS.items()}
+    project.environ |= given | {f"{name}_API_KEY".upper(): "another"}
+    said.append(project.run("import", f"connector/{name}"))
+    assert (said[1].status, "not taken over" in said[1].err) == (1, True), said[1].err
+    project.environ |= given
+    said += [project.apply("--adopt-all"), project.plan(), project.run("drift")]
+    assert [each.status for each in said[2:]] == [0, 0, 0], [each.err for each in said]
+    action["url"] = action["url"].replace("v=1", "v=2").replace(KEYS["api_key"], "Sesame-by-hand")
+    cluster.send(Request("PUT", path, {"actions": [action]}))
+    said += [project.run("drift"), project.plan(), project.run("plan"), project.apply()]
+    assert [each.status for each in said[5:]] == [2, 2, 0, 0], [each.err for each in said]
+    stored = cluster.send(Request("GET", path))
+    assert f"v=1&api_key={KEYS['api_key']}" in stored["actions"][0]["url"]
+    said += [project.run("drift"), project.plan()]
+    assert [each.status for each in said[-2:]] == [0, 0]
+    query = {"query": {"term": {"stack": project.name}}, "size": 1000}
+    ledger = str(cluster.send(Request("GET", "/osform-ledger/_search", query)))
+    assert f"connector/{name}" in ledger
+    files = "".join(path.read_text() for path in (project.root / "provision").rglob("*.yaml"))
+    assert "Sesame" not in "".join(each.out + each.err for each in said) + ledger + files

@@ -14,7 +14,8 @@ from osform.core.refs import EnvRef, escaped, resolve
 from osform.core.request import Request
 from osform.core.resource import StackSpec
 from osform.core.state import Entry, State
-from osform.core.values import Unknown, leaves, replaced
+from osform.core.values import Unknown, replaced
+from osform.flows.finding_connectors import Mixed, connector, variables
 from osform.flows.looking import Eyes
 from osform.flows.resolving import context_of
 from osform.kinds import KINDS, consistency, mappings, ml, pipelines
@@ -25,10 +26,6 @@ from osform.kinds.vectors import unmarked
 
 _MOST = 10_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_EMPTY: tuple[Any, ...] = (None, {}, [], "")
-_CREDENTIAL = re.compile(r"\$\{credential\.([^}]+)\}")
-# Names of headers and parameters that hold a secret, were it written out.
-_TELLING = re.compile(r"authorization|api[-_]?key|token$|secret|password", re.IGNORECASE)
 # Kinds whose names on the server are free to choose, since an id says which is meant.
 _BY_ID = frozenset({"model", "model_group", "connector"})
 # Set by plugins themselves, on every cluster.
@@ -67,9 +64,9 @@ class Inventory:
         assert isinstance(body, dict)
         return body
 
-    def secrets(self, address: Address) -> list[str]:
-        """The variables of the environment that a resource's file asks for."""
-        return [leaf.name for _, leaf in leaves(dict(self.found[address].body)) if isinstance(leaf, EnvRef)]
+    def secrets(self, address: Address) -> dict[str, Path]:
+        """The variables of the environment that a resource's file asks for, each with a place where it does."""
+        return dict(variables(self.found[address].body))
 
     def _reference(self, kind: str, path: Path, leaf: str, there: set[Address]) -> str:
         for word in KINDS[kind].PASSED:
@@ -162,7 +159,7 @@ def _unfit(address: Address, found: Found, spec: StackSpec) -> str | None:
     if alien := sorted(found.body.keys() - KINDS[address.kind].KEYS):
         return f"{address} is left out: osform doesn't know its {', '.join(alien)}"
     body = resolve(escaped(dict(found.body)), lambda ref: Unknown(str(ref)), KINDS[address.kind].PASSED)
-    body = replaced(body, lambda leaf: Unknown(str(leaf)) if isinstance(leaf, EnvRef) else leaf)
+    body = replaced(body, lambda leaf: Unknown(str(leaf)) if isinstance(leaf, EnvRef | Mixed) else leaf)
     for finding in KINDS[address.kind].check(address.name, body, context_of(spec, {})):
         return f"{address} is left out: {'.'.join(map(str, finding.path))}: {finding.message}"
     return None
@@ -185,6 +182,8 @@ def _replaced(value: Any, leaf: Callable[[Path, str], str], path: Path) -> Any:
         return {key: _replaced(item, leaf, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
         return [_replaced(item, leaf, (*path, number)) for number, item in enumerate(value)]
+    if isinstance(value, Mixed):
+        return "".join(_replaced(escaped(piece), leaf, path) for piece in value.pieces)
     if isinstance(value, EnvRef):
         return str(value)
     return leaf(path, value) if isinstance(value, str) else value
@@ -252,32 +251,10 @@ def _origin(source: Mapping[str, Any], spec: StackSpec) -> dict[str, Any] | None
 
 
 def _connectors(eyes: Eyes, _: Inventory) -> Iterator[tuple[str, Found]]:
-    body = {"query": {"match_all": {}}, "size": _MOST}
-    for hit in _hits(eyes.get(Request("POST", f"{ml.BASE}/connectors/_search", body))):
-        yield _slug(hit["_source"].get("name", "")), Found(connector(hit["_source"]), {"connector_id": hit["_id"]})
-
-
-def connector(source: Mapping[str, Any]) -> dict[str, Any]:
-    """A connector as its file has it; what is or looks like a credential comes from the environment."""
-    prefix = re.sub(r"[^A-Z0-9]+", "_", str(source.get("name", "")).upper()).strip("_")
-
-    def named(key: str) -> EnvRef:
-        name = f"{prefix}_{re.sub(r'[^A-Z0-9]+', '_', key.upper())}"
-        return EnvRef(name if name[0].isalpha() else f"KEY_{name}")
-
-    def hidden(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: named(key) if _secret(key, item) else hidden(item) for key, item in value.items()}
-        return [hidden(item) for item in value] if isinstance(value, list) else value
-
-    kept = {key: hidden(source[key]) for key in source if key in KINDS["connector"].KEYS and source[key] not in _EMPTY}
-    asked = {match for _, leaf in leaves(kept) if isinstance(leaf, str) for match in _CREDENTIAL.findall(leaf)}
-    kept.pop("credential", None)
-    return kept | ({"credential": {key: named(key) for key in sorted(asked)}} if asked else {})
-
-
-def _secret(key: str, value: Any) -> bool:
-    return isinstance(value, str) and "${" not in value and bool(value) and bool(_TELLING.search(key))
+    taken: dict[str, str | None] = {}
+    for hit in _hits(eyes.get(ml.all_connectors(size=_MOST))):
+        body = connector(hit["_source"], taken)
+        yield _slug(hit["_source"].get("name", "")), Found(body, {"connector_id": hit["_id"]})
 
 
 def _pipelines(path: str) -> Callable[[Eyes, Inventory], Iterator[tuple[str, Found]]]:

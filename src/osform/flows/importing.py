@@ -15,6 +15,7 @@ from osform.cluster.ledger import Ledger
 from osform.cluster.retry import ping
 from osform.core.address import Address
 from osform.core.diff import Difference
+from osform.core.document import dotted
 from osform.core.events import Changed, Event, Note, Report, silent
 from osform.core.plan import Adopt
 from osform.errors import InputError, PlanRefused, SpecError
@@ -178,9 +179,14 @@ def _take_over(
 
 
 def _refuse_unset(inventory: Inventory, wanted: Collection[Address], environ: Mapping[str, str]) -> None:
-    unset = {name: each for each in wanted for name in inventory.secrets(each) if not environ.get(name)}
+    unset = {
+        name: f"{each} has a credential in {dotted(path)}, which no file may hold: {name} is not set"
+        for each in wanted
+        for name, path in inventory.secrets(each).items()
+        if not environ.get(name)
+    }
     if unset:
-        lines = [f"{each} has a credential, which no file may hold: {name} is not set" for name, each in unset.items()]
+        lines = list(unset.values())
         hint = (
             f"export {' '.join(f'{name}=...' for name in unset)}, and run the same command again; nothing was written"
         )
