@@ -153,6 +153,11 @@ class RequestFailed(ClusterError):
         self.type = type
         self.reason = reason
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a service behind a connector said no, and not the cluster: status and words are that one's."""
+        return self.reason.startswith("Error from remote service")
+
     def hinted(self, hint: str | None) -> RequestFailed:
         """The same, with another hint; one that goes with a sentence stays."""
         if self.sentence:

@@ -19,7 +19,8 @@ from osform.cluster import nodes
 from osform.cluster.client import Cluster
 from osform.cluster.retry import ping
 from osform.core.connection import Connection, Tls
-from osform.errors import OsformError
+from osform.core.request import Request
+from osform.errors import OsformError, RequestFailed
 from tests.certificates import Authority, Said, serving
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
@@ -161,3 +162,12 @@ def test_what_can_not_pass_is_asked_once(name: str, tmp_path: Path) -> None:
     assert time.monotonic() - began < 2
     assert "\n" not in error.message
     assert error.hint
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_what_a_service_behind_a_connector_says_is_not_taken_for_the_cluster_s_own_word(status: int) -> None:
+    error = {"type": "status_exception", "reason": "Error from remote service: no such key"}
+    with plain(Said(status, {"error": error, "status": status})) as cluster, pytest.raises(RequestFailed) as said:
+        cluster.send(Request("POST", "/_plugins/_ml/models/m/_predict", {}))
+    assert said.value.message.endswith(f"HTTP {status} status_exception: Error from remote service: no such key")
+    assert said.value.elsewhere

@@ -44,6 +44,19 @@ def test_a_model_may_have_drifted_in_its_document_and_at_run_time() -> None:
     assert found(MODEL, SERVED, {"name": "x", "deployed": "UNDEPLOYED"}) == ["changed", "undeployed"]
 
 
+@pytest.mark.parametrize(("function", "applied"), [("REMOTE", False), ("TEXT_EMBEDDING", True)])
+def test_an_apply_is_promised_for_a_silent_model_only_where_it_runs_on_the_cluster(
+    function: str, applied: bool
+) -> None:
+    body = {**SERVED, "function_name": function}
+    needs = (Address("model_group", "g"), Address("connector", "c"))
+    state = State({MODEL: Entry(MODEL, "applied", body, body, needs=needs)})
+    silent = {MODEL: Live({**body, "deployed": "gives no answer"})}
+    (drift,) = drifts(Survey(spec({}), state, {}, silent), {MODEL: "no"})
+    assert (drift.what, drift.next == "osform apply") == ("not answering", applied)
+    assert ("connector/c" in drift.next) is not applied
+
+
 def test_what_is_gone_is_missing_and_what_is_as_it_was_left_is_no_drift() -> None:
     assert found(PIPELINE, {"description": "a"}, None) == ["missing"]
     assert found(PIPELINE, {"description": "a"}, {"description": "a"}) == []
@@ -68,7 +81,7 @@ def test_programs_read_what_was_there_and_what_is_there() -> None:
     state = State({PIPELINE: Entry(PIPELINE, "applied", {}, {"description": "a", "version": 1})})
     (drift,) = drifts(Survey(spec({}), state, {}, {PIPELINE: Live({"description": "b"})}), {})
     assert drift.to_json() == {
-        "address": "search_pipeline/s", "drift": "changed", "detail": "",
+        "address": "search_pipeline/s", "drift": "changed", "detail": "", "next": "osform apply",
         "differences": [
             {"path": "description", "before": "a", "after": "b"}, {"path": "version", "before": 1, "after": None},
         ],

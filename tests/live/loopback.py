@@ -14,11 +14,13 @@ from tests.serving import Quiet, listening
 class Loopback:
     """Answers each text with a vector of four numbers, and serves ``files`` by their path.
 
-    ``keys`` are the Authorization headers that came with the questions.
+    ``keys`` are the Authorization headers that came with the questions. With ``refuses``, a status, each question is
+    refused with the words in which OpenAI does it: they repeat the key.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
+    refuses: int = 0
 
     def __enter__(self) -> Loopback:
         outer = self
@@ -27,6 +29,10 @@ class Loopback:
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 outer.keys.append(self.headers.get("Authorization", ""))
+                if outer.refuses:
+                    words = f"Incorrect API key provided: {outer.keys[-1].removeprefix('Bearer ')}"
+                    self.answer(json.dumps({"error": {"message": words}}).encode(), "application/json", outer.refuses)
+                    return
                 texts = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
                 data = [{"index": n, "embedding": [0.5, 0.5, 0.5, 0.5]} for n in range(len(texts))]
                 self.answer(json.dumps({"data": data}).encode(), "application/json")
@@ -34,8 +40,8 @@ class Loopback:
             def do_GET(self) -> None:
                 self.answer(outer.files.get(self.path, b""), "application/zip")
 
-            def answer(self, content: bytes, kind: str) -> None:
-                self.send_response(200 if content else 404)
+            def answer(self, content: bytes, kind: str, status: int = 200) -> None:
+                self.send_response(status if content else 404)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(content)))
                 self.end_headers()

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from osform.cli.main import cli
+from osform.cluster.client import Cluster
 from osform.cluster.predict import predict, probe
 from osform.core.events import Event, Note
 from osform.core.request import Request
 from osform.errors import ApplyFailed
+from osform.flows.drifting import Drift
+from osform.flows.stack import Stack
 from tests import tiny
 from tests.live.every_kind import CONNECTOR, REMOTE, TRUST
 from tests.live.loopback import Loopback
 from tests.live.stacks import Files
+from tests.proxy import Answer, Call, Proxy
 
 GROUP = "description: a test\n"
 # 2.19 wants a framework_type of a remote model as well; 3.6 takes one.
@@ -85,6 +92,43 @@ def test_no_credential_is_in_the_ledger(remote: Files) -> None:
     assert "sesame" not in str(answer)
 
 
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_a_remote_model_that_does_not_answer_is_drift_that_shows_no_key_and_promises_no_apply(
+    status: int, remote: Files, elsewhere: Loopback
+) -> None:
+    assert drifted(remote) == ()
+    elsewhere.keys.clear()
+    assert remote.plan().empty
+    assert elsewhere.keys == []  # an answer may cost money: a plan asks nothing
+    elsewhere.refuses = status
+    (found,) = drifted(remote)
+    assert (found.address.kind, found.what, len(elsewhere.keys)) == ("model", "not answering", 1)
+    assert "Incorrect API key provided: (secret ${env.KEY})" in found.detail
+    assert "sesame" not in str(found.to_json())
+    assert f"connector/{remote.name}" in found.next
+    assert "apply" not in found.next
+    assert remote.plan().empty
+    elsewhere.refuses = 0
+    assert drifted(remote) == ()
+
+
+def test_drift_says_what_an_apply_mends_and_what_it_does_not(remote: Files, elsewhere: Loopback, live_url: str) -> None:
+    shell = CliRunner(env={**remote.environ, "OSFORM_CLUSTER": live_url})
+    words = ["drift", "--provision", str(remote.root)]
+    elsewhere.refuses = 500
+    said = shell.invoke(cli, words, catch_exceptions=False).stdout
+    assert f"next: the service behind connector/{remote.name} has to answer" in said
+    assert "1 drifted\n" in said
+    remote.cluster.send(Request("PUT", f"/_ingest/pipeline/{remote.name}", {"processors": []}))
+    assert "2 drifted. next: osform apply, for 1 of them\n" in shell.invoke(cli, words, catch_exceptions=False).stdout
+
+
+def test_a_remote_model_whose_probe_the_files_have_changed_is_not_asked(remote: Files, elsewhere: Loopback) -> None:
+    remote.edit("model/NAME", "probe: a cat", "probe: a dog")
+    elsewhere.refuses = 500
+    assert drifted(remote) == ()
+
+
 def test_a_model_is_fetched_by_the_server_and_deployed(files: Files, elsewhere: Loopback, tmp_path: Path) -> None:
     model = tiny.build(tmp_path)
     elsewhere.files["/tiny.zip"] = model.bundle.read_bytes()
@@ -109,6 +153,70 @@ def test_bytes_that_are_not_those_of_the_hash_are_refused(files: Files, elsewher
         files.apply()
     assert "the server could not register the model" in str(failed.value)
     assert "sha256sum" in str(failed.value)
+
+
+@pytest.fixture
+def signed(files: Files, elsewhere: Loopback, tmp_path: Path) -> Files:
+    """A stack with a model behind a signed address; nothing of it is on the cluster yet."""
+    elsewhere.files["/tiny.zip?v=1&sig=Sesame%2Bsig"] = content = tiny.build(tmp_path).bundle.read_bytes()
+    files.environ["URL"] = f"{elsewhere.url}/tiny.zip?v=1&sig=Sesame%2Bsig"
+    files.write("cluster_settings/NAME", FETCH)
+    files.write("model_group/NAME", GROUP)
+    body = by_url(elsewhere.url, hashlib.sha256(content).hexdigest())
+    files.write("model/NAME", body.replace(f"{elsewhere.url}/tiny.zip", "${env.URL}"))
+    return files
+
+
+def test_a_signed_address_is_in_no_plan_event_or_ledger_and_a_new_signature_makes_no_other_model(
+    signed: Files, elsewhere: Loopback
+) -> None:
+    said: list[Event] = []
+    plan = str(signed.plan().to_json())
+    signed.apply(said.append)
+    assert signed.plan().empty
+    before = stored(signed, "models")["_id"]
+    signed.environ["URL"] += "&sig=Sesame-two"
+    assert drifted(signed) == ()
+    (change,) = signed.plan().changes
+    assert (change.action, [each.path for each in change.differences]) == ("update", [("url",)])
+    signed.apply(said.append)
+    assert stored(signed, "models")["_id"] == before
+    query = {"query": {"term": {"stack": Stack.load(signed.root, environ=signed.environ).spec.name}}, "size": 1000}
+    ledger = str(signed.cluster.send(Request("POST", "/osform-ledger/_search", query)))
+    assert f"model/{signed.name}" in ledger
+    assert "Sesame" not in f"{plan} {change} {said} {ledger} {drifted(signed)}"
+
+
+def test_what_the_server_says_of_a_signed_address_that_it_can_not_fetch_is_shown_without_it(
+    signed: Files, elsewhere: Loopback
+) -> None:
+    elsewhere.files.clear()
+    said: list[Event] = []
+    with pytest.raises(ApplyFailed) as failed:
+        signed.apply(said.append)
+    assert "the server could not register the model" in str(failed.value)
+    assert "Sesame" not in f"{failed.value} {said}"
+
+
+def test_a_fetched_model_that_does_not_answer_is_drift_and_apply_deploys_it_anew(signed: Files) -> None:
+    signed.apply()
+
+    def mute(call: Call) -> Answer | None:
+        if "_predict" not in call.path or proxy.seen("_undeploy"):
+            return None
+        return Answer(500, {"error": {"type": "m_l_exception", "reason": "no"}})
+
+    with Proxy(signed.worker.url, mute) as proxy, closing(Cluster(proxy.url)) as worker:
+        stack = Stack.load(signed.root, environ=signed.environ)
+        (found,) = stack.drift(worker)
+        assert (found.what, found.next) == ("not answering", "osform apply")
+        stack.apply(worker).check()
+        assert [change.path for change in proxy.seen("_deploy")]
+    assert drifted(signed) == ()
+
+
+def drifted(files: Files) -> tuple[Drift, ...]:
+    return Stack.load(files.root, environ=files.environ).drift(files.worker)
 
 
 def by_url(url: str, sha256: str) -> str:

@@ -50,7 +50,7 @@ def drift(
     elif found:
         for each in found:
             _show_drift(each)
-        click.echo(f"{spec.name} ({spec.environment}): {len(found)} drifted. next: osform apply")
+        click.echo(f"{spec.name} ({spec.environment}): {len(found)} drifted{_mended(found)}")
     else:
         click.echo(f"{spec.name} ({spec.environment}): no drift, the cluster is as it was left")
     return 2 if found else 0
@@ -64,12 +64,24 @@ def _sample(text: str | None) -> int | None:
     raise InputError(f"--vectors {text}: expected a number up to 10,000, or all", hint="--vectors 200")
 
 
+def _mended(found: Sequence[Drift]) -> str:
+    """What an apply mends of it; what it doesn't has been told beside it."""
+    from osform.flows.drifting import APPLY
+
+    count = sum(each.next == APPLY for each in found)
+    part = "" if count == len(found) else f", for {count} of them"
+    return f". next: {APPLY}{part}" if count else ""
+
+
 def _show_drift(drift: Drift) -> None:
     from osform.cli.plan_words import line
     from osform.core.document import dotted
+    from osform.flows.drifting import APPLY
 
     detail = f": {drift.detail}" if drift.detail else ""
     click.echo(click.style(line(f"~ {drift.address}"), fg="yellow", bold=True) + line(f"  {drift.what}{detail}"))
+    if drift.next != APPLY:
+        click.echo(line(f"    next: {drift.next}"))
     if drift.what != "changed":
         return
     for each in drift.differences[:_MOST_LINES]:

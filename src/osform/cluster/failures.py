@@ -149,6 +149,9 @@ def _last(chain: list[BaseException]) -> str:
 
 def refused(request: Request, status: int, type: str, reason: str, url: str, user: str) -> RequestFailed:
     """An answer that says no, with a sentence for what every cluster may say."""
+    plain = RequestFailed(str(request), status, type, reason)
+    if plain.elsewhere:
+        return plain
     who = f"as {user}" if user else "without credentials"
     lower = reason.lower()
     if status == 401:
@@ -197,7 +200,7 @@ def refused(request: Request, status: int, type: str, reason: str, url: str, use
             request, status, type, reason, f"{url} has too much to do (429): {request}: {reason}",
             "try again later, or send less at a time", passing=True,
         )  # fmt: skip
-    return RequestFailed(str(request), status, type, reason)
+    return plain
 
 
 def _said(

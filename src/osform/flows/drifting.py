@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from osform.cluster import predict, vectors
+from osform.cluster import vectors
 from osform.cluster.client import Cluster
 from osform.cluster.vectors import VectorMap
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference
 from osform.core.document import dotted
 from osform.core.resource import in_order
+from osform.core.state import Entry
 from osform.core.values import concealed
-from osform.errors import ClusterError, PredictionMismatch, RequestFailed
 from osform.flows.planning import shown_live
 from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Survey
 from osform.kinds import KINDS, model
-from osform.kinds.base import Live
 from osform.kinds.vectors import made
 
 What = Literal[
     "missing", "changed", "undeployed", "partly deployed", "not answering", "answers differently", "unfinished",
     "stale vectors", "made twice",
 ]  # fmt: skip
-_ANSWER_SECONDS = 20.0
+APPLY = "osform apply"
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One resource that is not as it was left: what happened to it, and in what it differs."""
+    """One resource that is not as it was left: what happened to it, in what it differs, and what mends it."""
 
     address: Address
     what: What
     differences: tuple[Difference, ...] = ()
     detail: str = ""
+    next: str = APPLY
 
     def to_json(self) -> dict[str, Any]:
         """The drift for programs: ``before`` is what was read back after the last apply, ``after`` what is live."""
@@ -44,49 +44,8 @@ class Drift:
             {"path": dotted(each.path), "before": _shown(each.before), "after": _shown(each.after)}
             for each in self.differences
         ]
-        return {"address": str(self.address), "drift": self.what, "detail": self.detail, "differences": found}
-
-
-def ask_models(survey: Survey, cluster: Cluster) -> dict[Address, str]:
-    """Ask each deployed model of ``models/`` for the vectors of its probes; the survey then knows who answers wrongly.
-
-    Returns what was wrong, by address. One request a model.
-    """
-    wrong: dict[Address, str] = {}
-    live = dict(survey.live)
-    for address, found in survey.live.items():
-        packaged = survey.spec.models.get(str(found.body.get("model"))) if address.kind == "model" else None
-        lock = packaged.lock if packaged else None
-        if lock is None or found.body.get("deployed") is not True or address not in survey.state.entries:
-            continue
-        if found.body.get("is_enabled") is False:
-            continue  # it answers nobody, and if that is not as it should be, it is drift by itself
-        probes = [(probe.text, probe.vector) for probe in lock.probes]
-        bundle = lock.made(str(found.body.get("model_content_hash_value")))
-        if bundle is None:
-            continue  # the files have moved on; what this one must answer is not known any more
-        differs, silent = model.ASTRAY
-        try:
-            predict.probe(
-                cluster,
-                found.ids["model_id"],
-                probes,
-                least_cosine=bundle.least_live,
-                function_name=bundle.function_name,
-                deadline_seconds=_ANSWER_SECONDS,
-            )
-        except PredictionMismatch as error:
-            live[address], wrong[address] = _said(found, f"{differs} than its export did"), error.message
-        except ClusterError as error:
-            if isinstance(error, RequestFailed) and error.status in (401, 403):
-                raise  # that one may not ask says nothing of the model
-            live[address], wrong[address] = _said(found, silent), error.message
-    survey.live = live
-    return wrong
-
-
-def _said(live: Live, words: str) -> Live:
-    return replace(live, body={**live.body, "deployed": words})
+        said = {"drift": self.what, "detail": self.detail, "next": self.next}
+        return {"address": str(self.address), **said, "differences": found}
 
 
 def drifts(survey: Survey, wrong: Mapping[Address, str]) -> tuple[Drift, ...]:
@@ -108,7 +67,8 @@ def stale(survey: Survey, cluster: Cluster, sample: int | None) -> Iterator[Drif
         if found:
             looked = "all documents" if sample is None else f"a sample of {sample:,}"
             few = "; ".join(map(str, found[:3]))
-            yield Drift(address, "stale vectors", detail=f"{len(found):,} of {looked}: {few}")
+            detail = f"{len(found):,} of {looked}: {few}"
+            yield Drift(address, "stale vectors", detail=detail, next=f"{APPLY} --rebuild {address}")
 
 
 def _drifts(survey: Survey, address: Address, wrong: Mapping[Address, str]) -> Iterator[Drift]:
@@ -130,7 +90,15 @@ def _drifts(survey: Survey, address: Address, wrong: Mapping[Address, str]) -> I
         yield Drift(address, "changed", rest)
     for difference in runtime:
         after = "deployed" if difference.after is True else str(_shown(difference.after))
-        yield Drift(address, _name(after), runtime, wrong.get(address, after))
+        name = _name(after)
+        remote = name == "not answering" and live.body.get("function_name") == "REMOTE"
+        yield Drift(address, name, runtime, wrong.get(address, after), _elsewhere(entry) if remote else APPLY)
+
+
+def _elsewhere(entry: Entry) -> str:
+    """What helps where a remote model gives no answer: it is not here that something is wrong, as far as is known."""
+    connector = next((str(need) for need in entry.needs if need.kind == "connector"), "its connector")
+    return f"the service behind {connector} has to answer, at that address and with that credential"
 
 
 def _name(state: str) -> What:

@@ -24,7 +24,7 @@ from osform.flows import removing
 from osform.flows.abandoning import abandon
 from osform.flows.applying import Applier, Outcome
 from osform.flows.checking import check, render
-from osform.flows.drifting import Drift, ask_models, drifts, stale
+from osform.flows.drifting import Drift, drifts, stale
 from osform.flows.estimating import estimated
 from osform.flows.exporting import obtain_bundle
 from osform.flows.locking import DEFAULT, LockOptions, locked, who
@@ -33,6 +33,7 @@ from osform.flows.owning import Adoption
 from osform.flows.plan_files import PlanFile, moved, recall
 from osform.flows.planning import make_plan
 from osform.flows.policing import Judgement, broken, judge
+from osform.flows.probing import ask_models
 from osform.flows.recording import Recorder, new_id
 from osform.flows.rolling_back import Rollback, RolledBack, Writes
 from osform.flows.status import Row, rows
@@ -199,9 +200,10 @@ class Stack:
     def drift(self, cluster: Cluster, *, vectors: int | None = 0) -> tuple[Drift, ...]:
         """What changed on the cluster since the last apply; reads only. Raises Unreachable and RequestFailed.
 
+        Models that run elsewhere are asked their ``probe`` here, and nowhere else but after an apply made them.
         ``vectors`` of so many documents of each index are compared with what the model says, None for all of them.
         """
-        survey, wrong = self._survey(cluster)
+        survey, wrong = self._survey(cluster, remote=True)
         found = drifts(survey, wrong)
         return found if vectors == 0 else (*found, *stale(survey, cluster, vectors))
 
@@ -224,11 +226,13 @@ class Stack:
         judgement = judge(plan, self.spec, survey.asked, lambda each: _documents(survey, each, eyes))
         return Planned(survey, judgement.noted(removing.noted(plan, used)), used, judgement)
 
-    def _survey(self, cluster: Cluster, adoption: Adoption | None = None) -> tuple[Survey, dict[Address, str]]:
+    def _survey(
+        self, cluster: Cluster, adoption: Adoption | None = None, *, remote: bool = False
+    ) -> tuple[Survey, dict[Address, str]]:
         """One look at everything, and what was wrong with the answers of models."""
         ping(cluster)
         survey = Survey.take(self.spec, self._ledger(cluster).read(), self.environ, Eyes(cluster), adoption)
-        return survey, ask_models(survey, cluster)
+        return survey, ask_models(survey, cluster, remote=remote)
 
     def _ledger(self, cluster: Cluster) -> Ledger:
         return Ledger(cluster, self.spec.name, self.spec.environment)

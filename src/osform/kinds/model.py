@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osform.core.diff import ABSENT, Difference, missing
+from osform.core.diff import ABSENT, Difference, differences, missing
 from osform.core.models import FORMATS, PRECISIONS, Bundle, ModelLock
 from osform.core.request import Request
 from osform.kinds import checks, ml, model_sources, settings
@@ -32,7 +32,7 @@ from osform.kinds.base import (
     UndeployModel,
     Wanted,
 )
-from osform.kinds.defaults import drift, expendable, needs  # noqa: F401 - parts of the kind
+from osform.kinds.defaults import expendable, needs  # noqa: F401 - parts of the kind
 from osform.kinds.unasked import put_back
 
 KIND = "model"
@@ -225,6 +225,13 @@ def _body(source: Mapping[str, Any], served: bool) -> dict[str, Any]:
         state = "DEPLOYED"  # a second ago: a search sees a write a moment later than the nodes do
     body["deployed"] = state if state != "DEPLOYED" else True if served else "on no node"
     return body
+
+
+def drift(recorded: Body, live: Body) -> tuple[Difference, ...]:
+    """Any field that is otherwise now, of those that the server keeps: the others only the files can change."""
+    return differences(
+        *({key: value for key, value in body.items() if key not in model_sources.ECHOED} for body in (recorded, live))
+    )
 
 
 def refusal(changed: Sequence[Difference], live: Live) -> str | None:
