@@ -14,6 +14,7 @@ from tests.certificates import Said, serving
     ("status", "type", "reason", "may"),
     [
         (500, "illegal_state_exception", "Model is not all cleaned up, please try again. Model ID: m", True),
+        (500, "status_exception", "Fail to search model version", True),
         (409, "status_exception", "version conflict, document version conflict", True),
         (429, "circuit_breaking_exception", "Memory Circuit Breaker is open", True),
         (400, "parse_exception", "can't parse it", False),
