@@ -263,7 +263,10 @@ def test_replicas_are_counted_by_the_file_or_by_the_server() -> None:
     settings: dict[str, Any] = {"number_of_replicas": 1, "index": {"auto_expand_replicas": "0-1"}}
     (found,) = said({"settings": settings})
     assert found.message == "beside auto_expand_replicas: 0-1, by which the server counts them itself"
+    assert found.path == ("settings", "number_of_replicas")  # as the file has it, so that its line is found
     assert said({"settings": {**settings, "index": {"auto_expand_replicas": False}}}) == []
+    (nothing,) = said({"settings": {**settings, "index": {"auto_expand_replicas": None}}})
+    assert nothing.message == "nothing, expected a value"
 
 
 def test_a_field_that_is_missing_or_changed_is_drift() -> None:

@@ -185,6 +185,11 @@ def test_a_field_that_no_pipeline_fills_fits_the_model_that_is_asked_for_it() ->
     ]
 
 
+def test_a_field_may_be_named_with_its_object_in_one_word_there_too() -> None:
+    (found,) = by_field("o.of_picture", {"dimension": 384}, dimension=512)
+    assert found == "index/i mappings.properties.o.properties.of_picture.dimension: 384, but model/other gives 512"
+
+
 def test_a_field_that_a_pipeline_fills_is_asked_with_the_pipelines_model() -> None:
     (found,) = by_field("of_text", {"dimension": 384}, dimension=384)
     assert found == (

@@ -201,7 +201,7 @@ def _question(
 
     filled = {target: model_of(options) for options in embeddings(pipeline) for _, target in embedded(options)}
     mapping = bodies[index].get("mappings")
-    fields = dict(mappings.vectors(mapping)) if isinstance(mapping, dict) else {}
+    fields = dict(mappings.vectors(mappings.unfolded(mapping))) if isinstance(mapping, dict) else {}
     for number, processor in enumerate(_listed(bodies[search], "request_processors")):
         found = processor.get("neural_query_enricher")
         options: Mapping[str, Any] = found if isinstance(found, dict) else {}

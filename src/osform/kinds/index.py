@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 from osform.core.address import Address
 from osform.core.diff import ABSENT, Difference, differences
+from osform.core.document import dotted
 from osform.core.loading import meta_with, note_of, settled
 from osform.core.request import Request
+from osform.core.values import leaves
 from osform.kinds import alias_options, checks, mappings, vectors
 from osform.kinds.base import Body, Context, Finding, Last, Live, Send, SendClosed, Step, Wanted
 from osform.kinds.settings import flat, pipelines
@@ -60,7 +62,7 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
     yield from checks.named(name, "an index")
     yield from checks.typed(body, {"settings": dict, "mappings": dict, "aliases": dict})
     yield from checks.settings(body.get("settings", {}), ("settings",))
-    yield from _check_replicas(flat(body.get("settings", {}), "index."))
+    yield from _check_replicas(body.get("settings", {}))
     yield from _check_aliases(name, body.get("aliases", {}))
     if isinstance(body.get("mappings"), dict):
         yield from mappings.check(body["mappings"])
@@ -71,14 +73,16 @@ def check(name: str, body: Body, context: Context) -> Iterator[Finding]:
 
 
 def _check_replicas(settings: Body) -> Iterator[Finding]:
-    if expands(settings) and _REPLICAS in settings:
-        message = f"beside auto_expand_replicas: {settings[_EXPAND]}, by which the server counts them itself"
-        yield Finding(("settings", _REPLICAS), message, "remove one of the two")
+    found = flat(settings, "index.")
+    for path, _ in leaves(settings) if expands(found) else ():
+        if dotted(path).removeprefix("index.") == "number_of_replicas":
+            message = f"beside auto_expand_replicas: {found[_EXPAND]}, by which the server counts them itself"
+            yield Finding(("settings", *path), message, "remove one of the two")
 
 
 def expands(settings: Body) -> bool:
     """Whether the server adds and removes replicas as data nodes come and go."""
-    return str(settings.get(_EXPAND, "false")).lower() != "false"
+    return str(settings.get(_EXPAND) or "false").lower() != "false"
 
 
 def _check_aliases(name: str, aliases: Any) -> Iterator[Finding]:
