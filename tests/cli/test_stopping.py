@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+
+from osform.cli.stopping import stoppable
 
 CLEARING_AWAY = """
 import os, signal, time
@@ -44,6 +47,25 @@ def test_a_stop_that_comes_while_something_is_cleared_away_is_not_lost(number: i
     command = ["env", "--default-signal=INT", sys.executable, "-c", CLEARING_AWAY.format(number=int(number))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert (done.stdout.split(), done.stderr) == (["cleared", "stopped"], "")
+
+
+class Broken:
+    def __del__(self) -> None:
+        raise OSError("told")
+
+
+def test_anything_else_that_is_lost_there_is_told_to_whoever_was_told_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(str(lost.exc_value)))
+    stoppable()
+    Broken()
+    assert told == ["told"]
+
+
+def test_an_alarm_that_somebody_else_has_set_is_left_to_them() -> None:
+    before = signal.getsignal(signal.SIGALRM)  # that of pytest-timeout
+    stoppable()
+    assert signal.getsignal(signal.SIGALRM) is before
 
 
 def test_anything_else_that_is_lost_there_is_told_as_ever() -> None:
