@@ -81,7 +81,7 @@ def deploy(
     load.nodes(patience)
     if task_id and persist_if_there(cluster, ml.task(task_id), patience) is not None:
         _follow(load, task_id, patience.within(deadline_seconds / 4))
-    _let_finish(load, patience.within(deadline_seconds / 4))
+    _let_finish(load, patience, deadline_seconds / 4)
     done = _everywhere(load, patience)
     if not done:
         reason = _attempt(load, remember, patience.within(patience.left / 2))
@@ -136,14 +136,17 @@ def plain_error(error: Any, names: dict[str, str]) -> str:
     return "; ".join(f"{', '.join(sorted(where))}: {reason}" for reason, where in reasons.items())
 
 
-def _let_finish(load: _Load, patience: Patience) -> None:
-    """Wait for a deployment that is under way already; asking for a second one beside it would fail both."""
-    attempt = 0
+def _let_finish(load: _Load, patience: Patience, seconds: float) -> None:
+    """Wait so long for a deployment that is under way already; asking for a second one beside it would fail both.
+
+    A look at it has the whole patience: the last one would be cut off before a busy node can answer.
+    """
+    attempt, settling = 0, patience.within(seconds)
     while (document(load.cluster, load.model_id, patience) or {}).get("model_state") == "DEPLOYING":
-        if patience.over:
+        if settling.over:
             undeploy(load.cluster, load.model_id, clock=patience.clock, sleep=patience.sleep)
             return
-        patience.pause(attempt, longest=1)
+        settling.pause(attempt, longest=1)
         attempt += 1
 
 
