@@ -154,6 +154,7 @@ def test_the_docs_have_the_sentence_of_every_failure(tmp_path: Path) -> None:
     made, page = "\n".join([*rows, "<!-- /failures -->"]), PAGE.read_text()
     if os.environ.get("OSFORM_WRITE_DOCS"):
         PAGE.write_text(TABLE.sub(lambda _: made, page))
+    assert [row for row in rows if row not in PAGE.read_text()] == []
     assert made in PAGE.read_text()
     assert len(set(rows)) == len(FAILURES) + 3
 

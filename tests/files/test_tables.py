@@ -176,8 +176,8 @@ def test_a_column_that_unpacks_to_gigabytes_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_large_value_that_is_stored_once_for_all_rows_is_read_in_little_memory(tmp_path: Path) -> None:
-    values = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 2_000, pyarrow.int32()), [" " * (1 << 20)])
-    table = pyarrow.table({"n": range(2_000), "t": values})
+    values = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 8_000, pyarrow.int32()), [" " * (1 << 18)])
+    table = pyarrow.table({"n": range(8_000), "t": values})  # 2 GB in all
     parquet.write_table(table, tmp_path / "a.parquet", store_schema=False)
     with harmless():
         rows = iter(Reader([Input(str(tmp_path / "a.parquet"), "parquet")]))
