@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from osform.cluster.client import Cluster
-from osform.cluster.retry import passes, reach
+from osform.cluster.retry import Patience, passes, persist, reach
+from osform.core.request import Request
 from osform.errors import RequestFailed, Unreachable
 from tests.certificates import Said, serving
 
@@ -32,6 +35,26 @@ def test_only_what_passes_by_itself_is_tried_again(status: int, type: str, reaso
 def test_whoever_answers_is_reached_whatever_the_answer(said: Said) -> None:
     with serving(said) as server:
         reach(Cluster(server.url))
+
+
+class Slow(Cluster):
+    """Stands for a cluster that is busy, and says so to whoever has a second for it."""
+
+    def __init__(self) -> None:
+        self.url, self.timeout = "memory", 60.0
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Any:
+        if timeout is not None and timeout < 1:
+            raise Unreachable(f"no answer within {timeout} s", why="timed out")
+        raise RequestFailed(str(request), 429, "rejected_execution_exception", "the queue is full")
+
+
+def test_what_a_busy_cluster_said_is_told_where_the_deadline_cuts_off_the_last_try() -> None:
+    pauses: list[float] = []
+    patience = Patience.of(30, clock=lambda: sum(pauses), sleep=pauses.append)
+    with pytest.raises(RequestFailed, match="the queue is full"):
+        persist(Slow(), Request("GET", "/"), patience)
+    assert sum(pauses) == pytest.approx(30)
 
 
 def test_who_is_not_there_is_asked_a_few_times() -> None:

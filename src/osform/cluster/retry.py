@@ -104,9 +104,11 @@ def persist(
     """Send a request that may be sent more than once, until it is answered or the deadline has passed.
 
     ``longest`` is the time for one try, in seconds. A cluster that gives no answer at all for ``silence`` seconds is
-    given up. Raises the last error: Unreachable or RequestFailed.
+    given up. Raises the last error, Unreachable or RequestFailed; where the deadline cut off the last try, what the
+    server said before.
     """
     attempt, answered = 0, patience.clock()
+    said: RequestFailed | None = None
     while True:
         try:
             return cluster.send(request, timeout=patience.timeout(longest))
@@ -114,8 +116,12 @@ def persist(
             now = patience.clock()
             if isinstance(error, RequestFailed):
                 answered = now
+            elif said is not None and patience.over:
+                raise said from error
             if not passes(error) or patience.over or (now - answered > silence and attempt > 1):
                 raise
+            if isinstance(error, RequestFailed):
+                said = error.with_traceback(None)  # which knows this frame, and would wait for the garbage collector
         patience.pause(attempt)
         attempt += 1
 
