@@ -83,7 +83,8 @@ def test_a_projection_needs_a_dimension(tmp_path: Path) -> None:
 def test_a_tolerance_is_a_number_or_says_what_differs_from_the_usual(tmp_path: Path) -> None:
     text = "source: {path: q}\ntolerance: {fp32: 0.99, int8: {recall: 0.8}}\n"
     tolerance = load_model(folder(tmp_path / "m", text)).spec.tolerance
-    assert tolerance == {"fp32": Tolerance(0.99), "int8": Tolerance(0.95, 0.99, 0.8)}
+    usual = Tolerance(0.9999)
+    assert tolerance == {"fp32": Tolerance(0.99), "fp16": usual, "int8": Tolerance(0.95, 0.99, 0.8)}
 
 
 def test_a_mistyped_key_of_a_tolerance_is_told_once_with_the_nearest_known_one(tmp_path: Path) -> None:
