@@ -15,12 +15,14 @@ class Loopback:
     """Answers each text with a vector of four numbers, and serves ``files`` by their path.
 
     ``keys`` are the Authorization headers that came with the questions. With ``refuses``, a status, each question is
-    refused with the words in which OpenAI does it: they repeat the key.
+    refused with the words in which OpenAI does it: they repeat the key. Texts longer than ``longest`` are refused with
+    HTTP 400, and all others of the same question with them.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
     refuses: int = 0
+    longest: int = 1_000
 
     def __enter__(self) -> Loopback:
         outer = self
@@ -34,6 +36,9 @@ class Loopback:
                     self.answer(json.dumps({"error": {"message": words}}).encode(), "application/json", outer.refuses)
                     return
                 texts = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
+                if max(map(len, texts)) > outer.longest:
+                    self.answer(b'{"error": {"message": "maximum context length exceeded"}}', "application/json", 400)
+                    return
                 data = [{"index": n, "embedding": [0.5, 0.5, 0.5, 0.5]} for n in range(len(texts))]
                 self.answer(json.dumps({"data": data}).encode(), "application/json")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from osform.core.events import Event, Note
 from osform.core.request import Request
 from osform.errors import ApplyFailed
 from osform.flows.drifting import Drift
+from osform.flows.ingesting import ingest
 from osform.flows.stack import Stack
 from tests import tiny
 from tests.live.every_kind import CONNECTOR, REMOTE, TRUST
@@ -84,6 +86,23 @@ def test_a_new_credential_is_in_use_after_an_apply_that_names_the_model(remote: 
     elsewhere.keys.clear()
     predict(remote.cluster, model, ["a"])
     assert elsewhere.keys == ["Bearer sesame-two"]
+
+
+def test_a_text_that_a_remote_model_refuses_fails_alone(remote: Files, elsewhere: Loopback, tmp_path: Path) -> None:
+    pipeline = "default_pipeline: '${ingest_pipeline/NAME.name}'"
+    vector = "v: {type: knn_vector, dimension: 4, method: {name: hnsw, engine: lucene, space_type: l2}}"
+    fields = f"mappings: {{properties: {{text: {{type: text}}, {vector}}}}}"
+    remote.write("index/NAME", f"settings: {{index: {{knn: true, {pipeline}}}}}\n{fields}\n")
+    remote.apply()
+    texts = ["a cat " * (400 if number == 17 else 1) + str(number) for number in range(40)]
+    rows = "".join(json.dumps({"id": str(number), "text": text}) + "\n" for number, text in enumerate(texts))
+    Path(tmp_path, "rows.jsonl").write_text(rows)
+    done = ingest(
+        remote.cluster, remote.name, [str(tmp_path / "rows.jsonl")], dead_letter=tmp_path / "dead", state=tmp_path
+    )
+    assert (done.indexed, done.failed, done.without_vector) == (39, 1, 0)
+    assert "maximum context length exceeded" in Path(tmp_path, "dead").read_text()
+    assert done.waited == 0
 
 
 def test_no_credential_is_in_the_ledger(remote: Files) -> None:

@@ -53,8 +53,15 @@ _AWAY = re.compile(
 # The pipeline is gone, or its model (a 404, as for a document that is not there).
 _MISSING = re.compile(r"pipeline with id \[[^\[\]]*\] does not exist|fail(ed)? to find model(?! chunk)", re.IGNORECASE)
 _BUSY = re.compile(
-    r"circuit breaker is open|rejected execution|too many requests|throttl|error from remote service|"
-    r"timed? ?out|connection reset|node (dis|not )connected",
+    r"circuit breaker is open|rejected execution|too many requests|throttl|timed? ?out|connection reset|"
+    r"node (dis|not )connected",
+    re.IGNORECASE,
+)
+_REMOTE = "error from remote service"
+_ABOUT_THE_TEXT = {400, 413, 422}
+# Some services say that with HTTP 400 as well (ml-commons issue 2249).
+_ASKED_TOO_MUCH = re.compile(
+    r"throttl|too (many|fast)|slow down|rate.?(limit|exceeded)|quota|overload|capacity|concurren|unavailable|try again",
     re.IGNORECASE,
 )
 
@@ -83,6 +90,9 @@ def classify(item: Mapping[str, Any]) -> Verdict:
         return Verdict.STOP
     if type in _PASSING or status in {408, 429, 502, 503, 504}:
         return Verdict.WAIT
+    if _REMOTE in reason.lower():
+        told = status in _ABOUT_THE_TEXT and not (_ASKED_TOO_MUCH.search(reason) or _BUSY.search(reason))
+        return Verdict.ALONE if told else Verdict.WAIT
     if status in {404, 409}:
         return Verdict.LOST
     if _AWAY.search(reason) or _BUSY.search(reason):
