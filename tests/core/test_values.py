@@ -37,6 +37,14 @@ def test_a_read_back_is_recorded_without_what_was_secret_in_it(tree: Any) -> Non
     assert recorded == concealed(tree)
 
 
+@pytest.mark.parametrize("value", ["secret", "env", "e", "*"])
+def test_what_is_redacted_twice_is_as_it_was_redacted_once(value: str) -> None:
+    secrets = (Secret("${env.KEY}", "f1", value),)
+    once = redacted({"a": value, "b": f"a {value} in a text"}, secrets)
+    assert redacted(once, secrets) == once
+    assert once["a"] == str(secrets[0])
+
+
 def test_an_unknown_can_not_be_sent() -> None:
     with pytest.raises(ValueError, match="not known yet"):
         revealed({"a": [Unknown("${model/m.model_id}")]})

@@ -86,3 +86,19 @@ def test_programs_read_what_was_there_and_what_is_there() -> None:
             {"path": "description", "before": "a", "after": "b"}, {"path": "version", "before": 1, "after": None},
         ],
     }  # fmt: skip
+
+
+KEYED = Address("connector", "c")
+WITH_KEY = {"parameters": {"key": "${env.KEY}", "model": "one-large"}}
+
+
+@pytest.mark.parametrize("given", ["one", "two"])
+def test_a_key_that_only_the_files_have_moved_to_the_environment_is_no_drift(given: str) -> None:
+    recorded = {"parameters": {"key": "one", "model": "one-large"}}
+    stack = spec({str(KEYED): WITH_KEY})
+    survey = Survey(stack, State({KEYED: Entry(KEYED, "applied", recorded, recorded)}, key="salt"), {"KEY": given})
+    survey.live, survey.context = {KEYED: Live(recorded)}, context_of(stack, {})
+    assert drifts(survey, {}) == ()
+    survey.live = {KEYED: Live({"parameters": {**recorded["parameters"], "model": "another one"}})}
+    (drift,) = drifts(survey, {})
+    assert [each.path for each in drift.differences] == [("parameters", "model")]

@@ -89,11 +89,12 @@ def secrets_in(value: Any) -> tuple[Secret, ...]:
 def redacted(value: Any, secrets: tuple[Secret, ...]) -> Any:
     """The tree with every text that is a secret's value replaced by that secret's fingerprint.
 
-    A text that holds one, or a part of one, keeps what is around it: somebody may have changed just that.
+    A text that holds one, or a part of one, keeps what is around it: somebody may have changed just that. What has been
+    redacted stays as it is: a fingerprint has the words secret and env, and some passwords are no longer than that.
     """
 
     def redact(leaf: Any) -> Any:
-        if not isinstance(leaf, str):
+        if not isinstance(leaf, str) or _told(leaf):
             return leaf
         for secret in secrets:
             if secret.value == leaf:
@@ -114,11 +115,15 @@ def veiled(value: Any, remembered: Any) -> Any:
         return {key: veiled(item, remembered.get(key)) for key, item in value.items()}
     if isinstance(value, list) and isinstance(remembered, list):
         return [veiled(item, old) for item, old in zip(value, [*remembered, *[None] * len(value)], strict=False)]
-    if isinstance(remembered, str) and (_FINGERPRINT.fullmatch(remembered) or _HOLDING.fullmatch(remembered)):
+    if isinstance(remembered, str) and _told(remembered):
         # What is around a part of a secret may be the rest of another one.
         seen = value == remembered or (isinstance(value, str) and _FINGERPRINT.fullmatch(value))
         return value if seen else "(not shown: another value than the secret)"
     return value
+
+
+def _told(text: str) -> bool:
+    return bool(_FINGERPRINT.fullmatch(text) or _HOLDING.fullmatch(text))
 
 
 def scrubbed(text: str, secrets: tuple[Secret, ...]) -> str:

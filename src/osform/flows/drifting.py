@@ -15,10 +15,10 @@ from osform.core.document import dotted
 from osform.core.resource import in_order
 from osform.core.state import Entry
 from osform.core.values import concealed
-from osform.flows.planning import shown_live
+from osform.flows.planning import drifted
 from osform.flows.resolving import pipelines_of
 from osform.flows.survey import Survey
-from osform.kinds import KINDS, model
+from osform.kinds import model
 from osform.kinds.vectors import made
 
 What = Literal[
@@ -84,7 +84,7 @@ def _drifts(survey: Survey, address: Address, wrong: Mapping[Address, str]) -> I
     if live.strays:
         detail = f"a request that came late made {', '.join(live.strays)} beside it"
         yield Drift(address, "made twice", detail=detail)
-    found = KINDS[address.kind].drift(entry.recorded, shown_live(survey, address).body)
+    found = drifted(survey, address)
     runtime = tuple(each for each in found if address.kind == "model" and each.path == ("deployed",))
     if rest := tuple(each for each in found if each not in runtime):
         yield Drift(address, "changed", rest)

@@ -330,13 +330,12 @@ def _carried_along(survey: Survey, address: Address, changes: list[Change]) -> C
 
 
 def _compared(entry: Entry, live: Live, asked: Body) -> tuple[Reason, tuple[Difference, ...], tuple[str, ...]]:
-    kind = KINDS[entry.address.kind]
     if entry.status == "applying":
         lacking = missing(concealed(asked), live.whole)
         found = tuple(Difference(d.path, d.after, d.before) for d in lacking)
         return "changed", found, ("an earlier apply was cut off here and is taken up again",)
     changed = differences(veiled(entry.asked, concealed(asked)), concealed(asked))
-    drifted = tuple(Difference(d.path, d.after, d.before) for d in kind.drift(entry.recorded, live.body))
+    drifted = tuple(Difference(d.path, d.after, d.before) for d in _drift(entry, live, asked))
     paths = {difference.path for difference in changed}
     # What the files change and somebody changed by hand as well: what is there now is what a review has to see.
     by_hand = {d.path: d.before for d in drifted}
@@ -349,19 +348,28 @@ def _compared(entry: Entry, live: Live, asked: Body) -> tuple[Reason, tuple[Diff
     return ("changed" if changed else "drifted"), both, ()
 
 
+def _drift(entry: Entry, live: Live, asked: Body | None) -> tuple[Difference, ...]:
+    # Less the same secrets: a key that only the files have moved to the environment is no drift, and is not shown.
+    return KINDS[entry.address.kind].drift(_less_secrets(entry.recorded, entry, asked), live.body)
+
+
 def _without_secrets(live: Live, entry: Entry | None, asked: Body | None) -> Live:
     # A server that gives back what it was sent gives back secrets, and what is live is about to be shown.
-    body = redacted(live.body, secrets_in(asked))
+    return replace(live, body=_less_secrets(live.body, entry, asked))
+
+
+def _less_secrets(body: Body, entry: Entry | None, asked: Body | None) -> Body:
+    body = redacted(body, secrets_in(asked))
     # Where the files have a secret, another value that is live is somebody's secret as well.
     body = veiled(concealed(body), concealed(asked)) if asked else body
-    return replace(live, body=veiled(veiled(body, entry.recorded), entry.asked) if entry else body)
+    return veiled(veiled(body, entry.recorded), entry.asked) if entry else body
 
 
-def shown_live(survey: Survey, address: Address) -> Live:
-    """What is live of a resource, less whatever is a secret."""
-    entry = survey.state.entries.get(address)
+def drifted(survey: Survey, address: Address) -> tuple[Difference, ...]:
+    """How what is live of a resource differs from what was read back, less whatever is a secret."""
+    entry = survey.state.entries[address]
     asked = survey.asked(address) if address in survey.spec.resources else None
-    return _without_secrets(survey.live[address], entry, asked)
+    return _drift(entry, _without_secrets(survey.live[address], entry, asked), asked)
 
 
 def _placed(resource: Resource, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
