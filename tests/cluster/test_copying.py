@@ -12,8 +12,9 @@ import pytest
 from osform.cluster.copying import Copier, Copy, Handed
 from osform.core.events import silent
 from osform.core.request import Request
-from osform.errors import RequestFailed
+from osform.errors import DocumentsRefused, RequestFailed
 from tests.cluster.indices import Copying
+from tests.cluster.test_tasks import Groups
 
 Remember = Callable[[Mapping[str, Any]], None]
 
@@ -92,6 +93,27 @@ def test_a_copy_that_was_killed_in_the_middle_goes_on_there() -> None:
     assert 1200 <= cluster.copied < 3000
     fill(cluster, stored)
     assert cluster.copied == 3000  # none of them twice
+    assert ids(cluster, "new") == ids(cluster, "old")
+
+
+def test_what_a_copy_that_was_killed_had_met_is_told_with_all_the_others() -> None:
+    cluster, stored, journal = Groups({"10", "2900"}), dict[str, Any](), dict[str, Any]()
+    for number in range(3000):
+        cluster.write(str(number))
+
+    def killed(_: float) -> None:
+        if cluster.sizes:
+            cluster.meanwhile = lambda _: None
+            raise KeyboardInterrupt
+
+    cluster.meanwhile = killed
+    with pytest.raises(KeyboardInterrupt):
+        fill(cluster, journal, lambda _: stored.update(deepcopy(journal)))
+    with pytest.raises(DocumentsRefused, match=r"(?s)  10: .*  2900: "):
+        fill(cluster, stored, lambda _: stored.update(deepcopy(journal)))
+    assert ids(cluster, "new") == ids(cluster, "old") - cluster.poison
+    cluster.poison = set()
+    fill(cluster, stored)
     assert ids(cluster, "new") == ids(cluster, "old")
 
 

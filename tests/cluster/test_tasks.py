@@ -72,8 +72,8 @@ class Groups(Copying):
     ``sizes`` are the documents of each task.
     """
 
-    def __init__(self, poison: set[str]) -> None:
-        super().__init__()
+    def __init__(self, poison: set[str], *, latency: float = 0.1) -> None:
+        super().__init__(latency=latency)
         self.poison, self.sizes = poison, list[int]()
         self.ended: dict[str, list[Json]] = {}
         self.told: list[Event] = []
@@ -105,10 +105,9 @@ def copy_all(cluster: Groups, ids: list[str]) -> str:
     def request(some: Any, size: int) -> Request:
         return Request("POST", "/_reindex", {"source": {"query": {"ids": {"values": some}}}})
 
-    patience = Patience.of(600, cluster.clock, cluster.sleep)
     tasks = Tasks(cluster, request, cluster.clock, cluster.sleep, cluster.told.append)
     with pytest.raises(DocumentsRefused) as refused:
-        tasks.copy(ids, lambda: patience)
+        tasks.copy(ids, lambda: Patience.of(600, cluster.clock, cluster.sleep))
     return refused.value.message
 
 
@@ -142,6 +141,20 @@ def test_where_every_document_is_refused_it_ends_soon() -> None:
     cluster = Groups({f"d{number}" for number in range(3000)})
     assert copy_all(cluster, written(cluster, 3000)).endswith("and 45 more, and the rest was not tried")
     assert len(cluster.sizes) < 200
+
+
+def test_a_cluster_that_answers_slowly_has_time_for_each_of_the_tasks_that_find_them() -> None:
+    poison = {f"d{number}" for number in range(0, 320, 8)}
+    cluster = Groups(poison, latency=2.0)
+    ids = written(cluster, 1600)
+    assert copy_all(cluster, ids).endswith("and 35 more")
+    assert cluster.there() == set(ids) - poison
+    assert cluster.now > 600
+
+
+def test_a_document_that_the_pipeline_has_given_another_id_is_refused_once() -> None:
+    with pytest.raises(DocumentsRefused, match="another: m_l_exception"):
+        copy(Failing({"index": "new", "id": "another", "cause": FAILED, "status": 500}))
 
 
 def test_a_pipeline_that_is_gone_is_nothing_that_a_document_did() -> None:

@@ -214,7 +214,7 @@ class Copier:
             for page in self.source.written(shard, first, last, self.each):
                 ids = [each.id for each in page]
                 there = self.target.there(ids, self.patience)
-                self.tasks.copy([id for id in ids if id not in there], self.each)
+                self.tasks.attempt([id for id in ids if id not in there], self.each)
         ends = dict(self.journal["done"])
         for shard, _, last in under_way.values():
             ends[str(shard)] = max(last, ends.get(str(shard), -1))
@@ -367,7 +367,7 @@ class _Flight:
         # In the order in which they were started: what is done is done without a gap.
         name = next(iter(self._under_way))
         shard, batch = self._under_way[name]
-        self._copier.tasks.finish(name, [each.id for each in batch], self._copier.patience)
+        self._copier.tasks.finish(name, [each.id for each in batch], self._copier.each)
         del self._under_way[name]
         self._done[shard] = batch[-1].number
         self._copied += len(batch)

@@ -73,15 +73,19 @@ class Tasks:
 
     def copy(self, ids: Sequence[str], each: Each) -> None:
         """Copy these documents, several tasks at a time, and wait for it. Raises what ``finish`` and ``check`` do."""
+        self.attempt(ids, each)
+        self.check()
+
+    def attempt(self, ids: Sequence[str], each: Each) -> None:
+        """``copy``, for whoever checks later: what is refused is told with all the others."""
         share = min(self.batch, max(_LEAST_SHARE, -(-len(ids) // self.at_once)))
         under_way: deque[tuple[str, Sequence[str]]] = deque()
         for some in (ids[first : first + share] for first in range(0, len(ids), share)):
             if len(under_way) == self.at_once:
-                self.finish(*under_way.popleft(), each())
+                self.finish(*under_way.popleft(), each)
             under_way.append((self.start(some, each()), some))
         for name, some in under_way:
-            self.finish(name, some, each())
-        self.check()
+            self.finish(name, some, each)
 
     def check(self) -> None:
         """Raises DocumentsRefused where there are any: what could be copied beside them is."""
@@ -94,13 +98,13 @@ class Tasks:
                 hint="mend the mapping or the documents, and run osform apply again; the old index goes on serving",
             )
 
-    def finish(self, name: str, ids: Sequence[str], patience: Patience) -> None:
+    def finish(self, name: str, ids: Sequence[str], each: Each) -> None:
         """Wait until all of these documents are copied, with as many tasks as that takes.
 
         What the target does not take, whatever is tried, is left out and told by ``check``; DocumentsRefused is raised
         here where that is too much. Raises TaskFailed where the cluster gives no reason to go on.
         """
-        attempt, left, why = 0, list(ids), "nobody knows what became of it"
+        attempt, left, why, patience = 0, list(ids), "nobody knows what became of it", each()
         while True:
             answer = self._follow(name, patience)
             if answer is not None and not answer.get("error"):
@@ -110,9 +114,9 @@ class Tasks:
                     return
                 failures = found.get("failures") or []
                 if wrong := _wrong(failures):
-                    self._apart(left, wrong, patience)
+                    self._apart(left, wrong, each)
                     return
-                error = next((each.get("cause") or each.get("reason") for each in failures), "it was cancelled")
+                error = next((one.get("cause") or one.get("reason") for one in failures), "it was cancelled")
                 why = explain({"error": error})
             elif answer is not None:
                 why = explain({"error": answer["error"]})
@@ -170,7 +174,7 @@ class Tasks:
             self._warned = self._clock()
             self._report(Warned(f"copying once more, for up to {patience.left:.0f} seconds: {why}"))
 
-    def _apart(self, ids: Sequence[str], wrong: Mapping[str, Mapping[str, Any]], patience: Patience) -> None:
+    def _apart(self, ids: Sequence[str], wrong: Mapping[str, Mapping[str, Any]], each: Each) -> None:
         """Copy what a task left out for the sake of a few documents, down to the ones that it is about.
 
         It ends with the first bulk that has a failure, and a pipeline fails all documents of a group for one of them.
@@ -178,9 +182,11 @@ class Tasks:
         """
         own = {id: item for id, item in wrong.items() if len(ids) == 1 or classify(item) is Verdict.LOST}
         self._refuse({id: explain(item) for id, item in own.items()})
+        if len(ids) == 1:
+            return  # also where a pipeline has given it another id
         suspects, others = [id for id in ids if id in wrong and id not in own], [id for id in ids if id not in wrong]
         for some in (*_halves(suspects), *_halves(others)):
-            self.finish(self.start(some, patience), some, patience)
+            self.finish(self.start(some, each()), some, each)
 
     def _refuse(self, refused: Mapping[str, str]) -> None:
         if refused and not self._refused:
