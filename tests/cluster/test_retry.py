@@ -57,6 +57,26 @@ def test_what_a_busy_cluster_said_is_told_where_the_deadline_cuts_off_the_last_t
     assert sum(pauses) == pytest.approx(30)
 
 
+class Leaving(Slow):
+    """Stands for a cluster that was busy, and is gone since."""
+
+    answers = 1
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Any:
+        if self.answers == 0:
+            raise Unreachable("nothing listens there", why="refused")
+        self.answers -= 1
+        return super().send(request, timeout=timeout)
+
+
+def test_what_a_cluster_said_that_is_gone_since_is_not_told() -> None:
+    pauses: list[float] = []
+    patience = Patience.of(30, clock=lambda: sum(pauses), sleep=pauses.append)
+    with pytest.raises(Unreachable, match="nothing listens there"):
+        persist(Leaving(), Request("GET", "/"), patience)
+    assert sum(pauses) == pytest.approx(30)
+
+
 def test_who_is_not_there_is_asked_a_few_times() -> None:
     pauses: list[float] = []
     with pytest.raises(Unreachable, match="nothing listens there"):

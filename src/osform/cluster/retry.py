@@ -105,7 +105,7 @@ def persist(
 
     ``longest`` is the time for one try, in seconds. A cluster that gives no answer at all for ``silence`` seconds is
     given up. Raises the last error, Unreachable or RequestFailed; where the deadline cut off the last try, what the
-    server said before.
+    server said to the one before.
     """
     attempt, answered = 0, patience.clock()
     said: RequestFailed | None = None
@@ -120,8 +120,8 @@ def persist(
                 raise said from error
             if not passes(error) or patience.over or (now - answered > silence and attempt > 1):
                 raise
-            if isinstance(error, RequestFailed):
-                said = error.with_traceback(None)  # which knows this frame, and would wait for the garbage collector
+            # The traceback knows this frame, and would wait for the garbage collector.
+            said = error.with_traceback(None) if isinstance(error, RequestFailed) else None
         patience.pause(attempt)
         attempt += 1
 
