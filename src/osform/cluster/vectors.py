@@ -110,7 +110,7 @@ def without(
     return [
         Astray(hit["_id"], which.vector_field)
         for hit in Index(cluster, index).matching(query, [which.text_field], each, since)
-        if any(text.strip() for text in _texts(hit["_source"], which.text_field))
+        if any(text.strip() for text in _texts(_source(hit), which.text_field))
     ]
 
 
@@ -130,7 +130,7 @@ def strange(cluster: Cluster, index: str, which: VectorMap, *, sample: int | Non
     found: list[Astray] = []
     batch: list[tuple[str, str, Sequence[float]]] = []
     for hit in hits:
-        text, vector = value_at(hit["_source"], which.text_field), value_at(hit["_source"], which.vector_field)
+        text, vector = value_at(_source(hit), which.text_field), value_at(_source(hit), which.vector_field)
         if which.apart:
             vector = hit["fields"][which.vector_field]
         if isinstance(text, str) and text.strip() and isinstance(vector, list) and vector:
@@ -155,6 +155,12 @@ def _compared(cluster: Cluster, which: VectorMap, batch: Sequence[tuple[str, str
     near = ((id, cosine(vector, fresh)) for (id, _, vector), fresh in zip(batch, said, strict=True))
     # "not >=", so that NaN is astray; vectors of different lengths have no cosine.
     return [Astray(id, which.vector_field, value) for id, value in near if not value >= which.least_cosine]
+
+
+def _source(hit: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is known of a document; nothing where the mapping switches ``_source`` off."""
+    found: Mapping[str, Any] = hit.get("_source", {})
+    return found
 
 
 def _texts(source: Mapping[str, Any], field: str) -> list[str]:
