@@ -129,6 +129,12 @@ def test_a_bulk_request_insists_on_the_alias() -> None:
         (item(404, "status_exception", "Error from remote service: no such deployment"), Verdict.WAIT),
         (item(401, "status_exception", "Error from remote service: bad key"), Verdict.WAIT),
         (item(400, "status_exception", "Error from remote service: maximum context length is 8192"), Verdict.ALONE),
+        (item(400, "status_exception", "Error from remote service: Too many input tokens. Max: 8192"), Verdict.ALONE),
+        (
+            item(400, "status_exception", "Error from remote service: Too many tokens, wait before trying again"),
+            Verdict.WAIT,
+        ),
+        (item(400, "status_exception", "Error from remote service: too many concurrent calls"), Verdict.WAIT),
         (item(500, "node_disconnected_exception", "[ml] disconnected"), Verdict.WAIT),
         (item(403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/8/index write (api)]"), Verdict.WAIT),
         (item(400, "mapper_parsing_exception", "failed to parse field [n]: 'model not ready'"), Verdict.LOST),

@@ -59,9 +59,10 @@ _BUSY = re.compile(
 )
 _REMOTE = "error from remote service"
 _ABOUT_THE_TEXT = {400, 413, 422}
-# Some services say that with HTTP 400 as well (ml-commons issue 2249).
+# Some services say that with HTTP 400 as well (ml-commons issue 2249). Too many tokens are those of the text.
 _ASKED_TOO_MUCH = re.compile(
-    r"throttl|too (many|fast)|slow down|rate.?(limit|exceeded)|quota|overload|capacity|concurren|unavailable|try again",
+    r"throttl|too many (requests|calls|connections)|too fast|slow down|rate.?(limit|exceeded)|quota|overload|capacity|"
+    r"concurren|unavailable|try(ing)? again",
     re.IGNORECASE,
 )
 
