@@ -1,4 +1,4 @@
-"""Patterns of index names, in which ``*`` stands for any letters."""
+"""Patterns of names, of indices and of fields, in which ``*`` stands for any letters."""
 
 from __future__ import annotations
 
