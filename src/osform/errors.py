@@ -34,6 +34,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+REMOTE = "Error from remote service"
+"""What ML Commons puts before the words of a service behind a connector."""
+
 
 class OsformError(Exception):
     """Base of all errors that osform raises on purpose.
@@ -156,7 +159,7 @@ class RequestFailed(ClusterError):
     @property
     def elsewhere(self) -> bool:
         """Whether a service behind a connector said no, and not the cluster: status and words are that one's."""
-        return self.reason.startswith("Error from remote service")
+        return self.reason.startswith(REMOTE)
 
     def hinted(self, hint: str | None) -> RequestFailed:
         """The same, with another hint; one that goes with a sentence stays."""

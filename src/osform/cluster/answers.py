@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from osform.cluster.answer import MOST_WORDS
+from osform.errors import REMOTE
 
 
 class Verdict(Enum):
@@ -57,7 +58,6 @@ _BUSY = re.compile(
     r"node (dis|not )connected",
     re.IGNORECASE,
 )
-_REMOTE = "error from remote service"
 _ABOUT_THE_TEXT = {400, 413, 422}
 # Some services say that with HTTP 400 as well (ml-commons issue 2249). Too many tokens are those of the text.
 _ASKED_TOO_MUCH = re.compile(
@@ -91,7 +91,7 @@ def classify(item: Mapping[str, Any]) -> Verdict:
         return Verdict.STOP
     if type in _PASSING or status in {408, 429, 502, 503, 504}:
         return Verdict.WAIT
-    if _REMOTE in reason.lower():
+    if REMOTE in reason:
         told = status in _ABOUT_THE_TEXT and not (_ASKED_TOO_MUCH.search(reason) or _BUSY.search(reason))
         return Verdict.ALONE if told else Verdict.WAIT
     if status in {404, 409}:
