@@ -51,7 +51,12 @@ def leftovers(project: Project) -> dict[str, Any]:
         return hits(cluster, Request("POST", path, {"query": query, "size": 1000}), Patience.of(30))
 
     cluster.send(Request("POST", "/osform-ledger/_refresh"))
-    models = {key: model for key, model in find_models(cluster).items() if name in str(model.get("name"))}
+    # What a search finds of a model is up to a second old.
+    models = {
+        key: get(f"{ml.BASE}/models/{key}")
+        for key, model in find_models(cluster).items()
+        if name in str(model.get("name"))
+    }
     chunks = search("/_plugins/_ml/models/_search", {"terms": {"model_id": list(models)}}) if models else []
     mine = {"bool": {"filter": [{"term": {"stack": name}}, {"term": {"type": "entry"}}]}}
     ledger = [hit["_source"] for hit in search("/osform-ledger/_search", mine)]
@@ -59,7 +64,7 @@ def leftovers(project: Project) -> dict[str, Any]:
     settings = get("/_cluster/settings?flat_settings=true")["persistent"]
     found = {
         "models": sorted(
-            (model["name"], model["model_state"], model.get("description", "")) for model in models.values()
+            (model["name"], model["model_state"], model.get("description", "")) for model in models.values() if model
         ),
         "chunks": len(chunks),
         "ledger": sorted((source["kind"], source["status"], tuple(sorted(source["ids"]))) for source in ledger),

@@ -67,9 +67,9 @@ def stored(files: Files, what: str) -> Any:
 def test_a_remote_model_is_asked_with_its_credential_and_serves_a_pipeline(remote: Files, elsewhere: Loopback) -> None:
     assert remote.plan().empty
     assert set(elsewhere.keys) == {"Bearer sesame-one"}
-    model = stored(remote, "models")
-    assert model["_source"]["model_state"] == "DEPLOYED"
-    assert predict(remote.cluster, model["_id"], ["a", "b"]) == [[0.5] * 4] * 2
+    model = stored(remote, "models")["_id"]
+    assert remote.cluster.send(Request("GET", f"/_plugins/_ml/models/{model}"))["model_state"] == "DEPLOYED"
+    assert predict(remote.cluster, model, ["a", "b"]) == [[0.5] * 4] * 2
 
 
 def test_a_new_credential_is_in_use_after_an_apply_that_names_the_model(remote: Files, elsewhere: Loopback) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from osform.cluster.client import Cluster
 from osform.core.request import Request
+from osform.kinds import ml
 from tests import tiny
 from tests.live.stacks import Project, lay_out
 from tests.proxy import Proxy
@@ -213,6 +214,8 @@ def test_keys_in_a_connector_s_addresses_headers_and_bodies_are_never_written_no
     assert [each.status for each in said[2:]] == [0, 0, 0], [each.err for each in said]
     action["url"] = action["url"].replace("v=1", "v=2").replace(KEYS["api_key"], "Sesame-by-hand")
     cluster.send(Request("PUT", path, {"actions": [action]}))
+    while "Sesame-by-hand" not in str(cluster.send(ml.all_connectors(size=1000))):  # a search is up to a second behind
+        time.sleep(0.1)
     said += [project.run("drift"), project.plan(), project.run("plan"), project.apply()]
     assert [each.status for each in said[5:]] == [2, 2, 0, 0], [each.err for each in said]
     stored = cluster.send(Request("GET", path))
