@@ -116,11 +116,25 @@ class Load:
                 if not self._hits(cluster, body):
                     self._fail(self.failed_searches, "no hit")
             except (RequestFailed, Unreachable) as error:
-                if not (self.outage and _passing(error)):
+                if not (self.outage and (_passing(error) or self._comes_back(cluster, error))):
                     self._fail(self.failed_searches, str(error))
             with self._lock:
                 self.searched += 1
         cluster.close()
+
+    def _comes_back(self, cluster: Cluster, error: RequestFailed | Unreachable) -> bool:
+        """Whether it is the node that has not read yet what it has, and not the index that is gone.
+
+        It embeds a search's text before it looks whether it knows of any index, and answers 404 until it does, or 400
+        where it knows of no pipeline yet. Asked for the alias itself, it says 503 then.
+        """
+        said = str(error)
+        if not ("no such index" in said or "is not defined" in said):
+            return False
+        try:
+            return bool(cluster.send(Request("GET", f"/_alias/{quote(self.alias)}")))
+        except (RequestFailed, Unreachable) as answer:
+            return _passing(answer)
 
     def _hits(self, cluster: Cluster, body: dict[str, Any]) -> list[Any]:
         request = Request("POST", f"/{quote(self.alias)}/_search", body)
