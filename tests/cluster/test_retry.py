@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from osform.cluster.client import Cluster
 from osform.cluster.retry import Patience, passes, persist, reach
@@ -49,9 +52,10 @@ class Slow(Cluster):
         raise RequestFailed(str(request), 429, "rejected_execution_exception", "the queue is full")
 
 
-def test_what_a_busy_cluster_said_is_told_where_the_deadline_cuts_off_the_last_try() -> None:
+@given(st.randoms())
+def test_what_a_busy_cluster_said_is_told_where_the_deadline_cuts_off_the_last_tries(chance: Random) -> None:
     pauses: list[float] = []
-    patience = Patience.of(30, clock=lambda: sum(pauses), sleep=pauses.append)
+    patience = Patience(30, lambda: sum(pauses), pauses.append, chance.random)
     with pytest.raises(RequestFailed, match="the queue is full"):
         persist(Slow(), Request("GET", "/"), patience)
     assert sum(pauses) == pytest.approx(30)

@@ -104,24 +104,27 @@ def persist(
     """Send a request that may be sent more than once, until it is answered or the deadline has passed.
 
     ``longest`` is the time for one try, in seconds. A cluster that gives no answer at all for ``silence`` seconds is
-    given up. Raises the last error, Unreachable or RequestFailed; where the deadline cut off the last try, what the
-    server said to the one before.
+    given up. Raises the last error, Unreachable or RequestFailed; where the deadline cut off the last tries, what the
+    server said before them.
     """
     attempt, answered = 0, patience.clock()
     said: RequestFailed | None = None
     while True:
+        seconds = patience.timeout(longest)
         try:
-            return cluster.send(request, timeout=patience.timeout(longest))
+            return cluster.send(request, timeout=seconds)
         except (Unreachable, RequestFailed) as error:
             now = patience.clock()
             if isinstance(error, RequestFailed):
                 answered = now
+            elif error.why != "timed out" or seconds == longest:
+                said = None  # that is how it is now, whatever was said before
             elif said is not None and patience.over:
                 raise said from error
             if not passes(error) or patience.over or (now - answered > silence and attempt > 1):
                 raise
-            # The traceback knows this frame, and would wait for the garbage collector.
-            said = error.with_traceback(None) if isinstance(error, RequestFailed) else None
+            if isinstance(error, RequestFailed):
+                said = error.with_traceback(None)  # which knows this frame, and would wait for the garbage collector
         patience.pause(attempt)
         attempt += 1
 
