@@ -59,10 +59,11 @@ _BUSY = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_THE_TEXT = {400, 413, 422}
-# Some services say that with HTTP 400 as well (ml-commons issue 2249). Too many tokens are those of the text.
+# Some services say with HTTP 400 as well that they are busy (ml-commons issue 2249), in these words or those above. Too
+# many tokens are those of the text.
 _ASKED_TOO_MUCH = re.compile(
-    r"throttl|too many (requests|calls|connections)|too fast|slow down|rate.?(limit|exceeded)|quota|overload|capacity|"
-    r"concurren|unavailable|try(ing)? again",
+    r"too many (calls|connections)|too fast|slow down|rate.?(limit|exceeded)|quota|overload|capacity|concurren|"
+    r"unavailable|try(ing)? again",
     re.IGNORECASE,
 )
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from osform.cluster.client import Cluster, without_password
 from osform.cluster.retry import Patience, persist, persist_if_there
-from osform.cluster.targets import digested, embeddings_of, fields_of, write_index
+from osform.cluster.targets import digested, embeddings_of, write_index
 from osform.core.embeddings import Embedding
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
@@ -76,9 +76,10 @@ def _described(cluster: Cluster, alias: str, index: str, body: Mapping[str, Any]
     names = [settings.get(f"index.{key}", _NONE) for key in ("default_pipeline", "final_pipeline")]
     bodies = _pipelines(cluster, [name for name in names if name != _NONE], patience)
     processors = [each for name in names for each in bodies.get(name, {}).get("processors", ())]
-    vectors = {path for path, field in fields_of(body.get("mappings", {})) if field.get("type") == "knn_vector"}
+    mapping = body.get("mappings", {})
+    vectors = {path for path, field in mappings.fields_of(mapping) if field.get("type") == "knn_vector"}
     embeddings = tuple(embeddings_of(processors, vectors))
-    kept = all(mappings.kept(body.get("mappings", {}), one.vector) for one in embeddings)
+    kept = all(mappings.kept(mapping, one.vector) for one in embeddings)
     groups = [int(each["text_embedding"].get("batch_size", 1)) for each in processors if "text_embedding" in each]
     return Destination(
         alias,

@@ -11,6 +11,7 @@ from osform.cluster.client import Cluster, without_password
 from osform.core.embeddings import DIGEST_SCRIPT, Embedding
 from osform.core.request import Request
 from osform.errors import InputError, NotReady, RequestFailed
+from osform.kinds import mappings
 from osform.kinds.pipelines import pairs
 from osform.kinds.vectors import as_mapped
 
@@ -63,7 +64,7 @@ def describe(cluster: Cluster, name: str) -> Target:
     pipelines = {
         value for each in settings.values() if (value := each.get("index.default_pipeline", "_none")) != "_none"
     }
-    fields = {path: body for each in found.values() for path, body in fields_of(each.get("mappings", {}))}
+    fields = {path: body for each in found.values() for path, body in mappings.fields_of(each.get("mappings", {}))}
     vectors = tuple(sorted(path for path, body in fields.items() if body.get("type") == "knn_vector"))
     searches = {each.get("index.search.default_pipeline", "_none") for each in settings.values()} - {"_none"}
     return Target(
@@ -96,13 +97,6 @@ def write_index(name: str, found: Mapping[str, Any]) -> str | None:
     if len(found) == 1:
         return next(iter(found))
     return next((index for index, body in found.items() if body["aliases"].get(name, {}).get("is_write_index")), None)
-
-
-def fields_of(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The fields of a mapping by their dotted names."""
-    for name, body in mapping.get("properties", {}).items():
-        yield prefix + name, body
-        yield from fields_of(body, f"{prefix}{name}.")
 
 
 def _types(fields: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -102,17 +102,18 @@ def lost(mapping: Mapping[str, Any], made: Mapping[str, str]) -> list[str]:
 
     ``made`` says of the fields that the copy's pipeline fills from which others, with commas between them, it does so.
     """
+    # An alias is another name, and in no document.
+    leaves = (name for name, field in fields_of(mapping) if "properties" not in field and field.get("type") != "alias")
     texts = (text for source in made.values() for text in source.split(","))
-    absent = [name for name in dict.fromkeys((*_leaves(mapping), *texts)) if not kept(mapping, name)]
+    absent = [name for name in dict.fromkeys((*leaves, *texts)) if not kept(mapping, name)]
     return [name for name in absent if not {name, name.rpartition(".")[0]} & made.keys()]
 
 
-def _leaves(mapping: Mapping[str, Any], before: str = "") -> Iterator[str]:
-    for name, field in mapping.get("properties", {}).items():
-        if "properties" in field:
-            yield from _leaves(field, f"{before}{name}.")
-        elif field.get("type") != "alias":  # which is another name, and in no document
-            yield f"{before}{name}"
+def fields_of(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The fields of a mapping by their dotted names."""
+    for name, body in mapping.get("properties", {}).items():
+        yield prefix + name, body
+        yield from fields_of(body, f"{prefix}{name}.")
 
 
 def engine(field: Mapping[str, Any]) -> str:
